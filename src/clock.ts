@@ -1,0 +1,43 @@
+/** Time as an argument: everything that waits or measures gets a Clock, so tests own the time. */
+
+/** One moment on two clocks, in milliseconds. */
+export interface Instant {
+  /** Never jumps, but may stand still while the machine sleeps. */
+  readonly monotonic: number
+  /** Goes on while the machine sleeps, but may be set back or forward. */
+  readonly wall: number
+}
+
+export interface Clock {
+  now(): Instant
+  /** Runs `task` once after `ms`; the returned function cancels it. */
+  schedule(ms: number, task: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => ({ monotonic: performance.now(), wall: Date.now() }),
+  schedule(ms, task) {
+    const timer = setTimeout(task, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/**
+ * Milliseconds from one moment to another by whichever clock counted more: a machine that slept
+ * and a wall clock set back can then make something look too old, never too young.
+ */
+export const elapsed = (from: Instant, to: Instant): number =>
+  Math.max(to.monotonic - from.monotonic, to.wall - from.wall)
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+export const sleep = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const finish = (): void => {
+      cancel()
+      signal.removeEventListener('abort', finish)
+      resolve()
+    }
+    const cancel = clock.schedule(ms, finish)
+    signal.addEventListener('abort', finish)
+  })

@@ -1,0 +1,23 @@
+/** What a command may touch of the process; main.ts is the only one to hand it out. */
+export interface Edge {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** @throws an error with a `code` such as ENOENT */
+  readonly readFile: (path: string) => string
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WritableStream
+  readonly version: string
+}
+
+/** Something that goes on until it is stopped. */
+export interface Running {
+  /** @param crash what was thrown outside any request, if that is the reason to stop */
+  readonly stop: (crash?: unknown) => Promise<void>
+}
+
+/** Exit codes are part of the interface: operators and scripts tell causes apart by them. */
+export const EXIT = {
+  stopped: 0,
+  configuration: 2,
+  unbound: 3,
+  portInUse: 4,
+} as const

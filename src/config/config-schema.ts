@@ -1,0 +1,170 @@
+/** Every setting once. Documentation, flags, `.env.example` and validation are read off this table. */
+import { choice, delay, integer, size, text, timeLimit, type SettingType } from './setting-types.ts'
+
+export interface Setting<T> {
+  /** Environment variable; the flag is its kebab-case without the prefix. */
+  readonly env: `SKP_${string}`
+  readonly type: SettingType<T>
+  /** As it would be written; `undefined`: unset, or computed (then `defaultNote` says how). */
+  readonly default?: string
+  readonly defaultNote?: string
+  readonly description: string
+}
+
+/** A setting that always has a value, because its default is written here. */
+interface Defaulted<T> extends Setting<T> {
+  readonly default: string
+}
+
+const setting = <T>(entry: Defaulted<T>): Defaulted<T> => entry
+const optional = <T>(entry: Setting<T>): Setting<T> => entry
+
+export const configSchema = {
+  port: optional({
+    env: 'SKP_PORT',
+    type: integer(0, 65_535),
+    defaultNote: '`PORT`, else 8080; required in sidecar mode',
+    description: 'Port of the proxy. 0 takes a free one.',
+  }),
+  host: optional({
+    env: 'SKP_HOST',
+    type: text,
+    defaultNote: '`0.0.0.0` on Cloud Foundry and Kubernetes in service mode, else `127.0.0.1`',
+    description: 'Address the proxy listens on.',
+  }),
+  mode: setting({
+    env: 'SKP_MODE',
+    type: choice('service', 'sidecar'),
+    default: 'service',
+    description: '`sidecar` listens on loopback, needs `SKP_PORT` and never takes `PORT`.',
+  }),
+  service: setting({
+    env: 'SKP_SERVICE',
+    type: text,
+    default: 'integration-assessment',
+    description: 'Offering label, type, tag or instance name of the binding to use.',
+  }),
+  binding: optional({
+    env: 'SKP_BINDING',
+    type: text,
+    description: 'Exact binding or instance name, for when several bindings match.',
+  }),
+  keyFile: optional({
+    env: 'SKP_KEY_FILE',
+    type: text,
+    description:
+      'File with the service key: the bare key, `{"credentials": …}` as `cf service-key` prints it, or a `default-env.json`. Wins over every other place.',
+  }),
+  target: setting({
+    env: 'SKP_TARGET',
+    type: text,
+    default: 'entities',
+    description: 'Field of the key that holds the base URL. Dots reach into objects.',
+  }),
+  connectTimeout: setting({
+    env: 'SKP_CONNECT_TIMEOUT',
+    type: timeLimit,
+    default: '5s',
+    description: 'Limit for connecting to the API, TLS included.',
+  }),
+  responseTimeout: setting({
+    env: 'SKP_RESPONSE_TIMEOUT',
+    type: timeLimit,
+    default: '60s',
+    description: 'Limit from the end of the request to the head of the answer.',
+  }),
+  idleTimeout: setting({
+    env: 'SKP_IDLE_TIMEOUT',
+    type: timeLimit,
+    default: '120s',
+    description: 'Limit for a pause between two pieces of an answer.',
+  }),
+  upstreamConnections: setting({
+    env: 'SKP_UPSTREAM_CONNECTIONS',
+    type: integer(1, 10_000),
+    default: '128',
+    description: 'Connections to the API at most.',
+  }),
+  maxHeaderSize: setting({
+    env: 'SKP_MAX_HEADER_SIZE',
+    type: size(4 * 1024, 1024 * 1024),
+    default: '64KB',
+    description: 'Size of all header fields of a request, or of an answer, at most.',
+  }),
+  caFile: optional({
+    env: 'SKP_CA_FILE',
+    type: text,
+    description:
+      'PEM file of certificate authorities to trust beside the built-in ones and `NODE_EXTRA_CA_CERTS`.',
+  }),
+  allowHttp: setting({
+    env: 'SKP_ALLOW_HTTP',
+    type: choice('loopback', 'on', 'off'),
+    default: 'loopback',
+    description:
+      'Whether the base URL and the token URL may be plain http: for loopback hosts only, always, or never.',
+  }),
+  drainDelay: setting({
+    env: 'SKP_DRAIN_DELAY',
+    type: delay,
+    default: '2s',
+    description:
+      'How long requests are still accepted after a stop signal, because routes are removed late.',
+  }),
+  drainTimeout: setting({
+    env: 'SKP_DRAIN_TIMEOUT',
+    type: timeLimit,
+    default: '25s',
+    description: 'Limit for finishing what is in flight after a stop signal, the delay included.',
+  }),
+  tokenUrl: optional({
+    env: 'SKP_TOKEN_URL',
+    type: text,
+    defaultNote: '`url` of the key + `/oauth/token`',
+    description: 'Token endpoint to use instead of the one of the key.',
+  }),
+  tokenScope: optional({
+    env: 'SKP_TOKEN_SCOPE',
+    type: text,
+    description: '`scope` parameter of the token request (space-separated).',
+  }),
+  tokenTimeout: setting({
+    env: 'SKP_TOKEN_TIMEOUT',
+    type: timeLimit,
+    default: '5s',
+    description: 'Limit for one token request.',
+  }),
+  tokenWait: setting({
+    env: 'SKP_TOKEN_WAIT',
+    type: timeLimit,
+    default: '8s',
+    description: 'How long a request waits for a token at most.',
+  }),
+  logLevel: setting({
+    env: 'SKP_LOG_LEVEL',
+    type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    default: 'info',
+    description: 'Least severe log level that is written.',
+  }),
+  logFormat: setting({
+    env: 'SKP_LOG_FORMAT',
+    type: choice('auto', 'json', 'pretty'),
+    default: 'auto',
+    description: '`auto` is `pretty` on a terminal and `json` elsewhere.',
+  }),
+} as const
+
+type Schema = typeof configSchema
+
+/** The value of every setting by its name in the schema. */
+export type SettingValues = {
+  readonly [K in keyof Schema]: Schema[K] extends Defaulted<infer T>
+    ? T
+    : Schema[K] extends Setting<infer T>
+      ? T | undefined
+      : never
+}
+
+/** `SKP_KEY_FILE` → `key-file`. */
+export const flagName = (env: string): string =>
+  env.replace(/^SKP_/, '').toLowerCase().replaceAll('_', '-')

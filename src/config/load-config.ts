@@ -1,0 +1,101 @@
+/** Environment and flags → one frozen Config, or every problem at once. Pure. */
+import { configSchema, flagName, type Setting, type SettingValues } from './config-schema.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Flags by kebab-case name; they win over the environment. */
+export type Flags = Readonly<Record<string, string | undefined>>
+
+export interface Config extends SettingValues {
+  readonly port: number
+  readonly host: string
+}
+
+export interface LoadedConfig {
+  /** Settings with a problem have their default here, so that later checks can still run. */
+  readonly config: Config
+  readonly problems: readonly string[]
+  /** Oddities that do not stop the start, such as a misspelt name. */
+  readonly warnings: readonly string[]
+}
+
+interface Raw {
+  readonly value: string
+  /** What the user wrote it as: the variable or the flag. */
+  readonly source: string
+}
+
+const read = (
+  setting: Setting<unknown>,
+  environment: Environment,
+  flags: Flags,
+): Raw | undefined => {
+  const flag = flags[flagName(setting.env)]
+  if (flag !== undefined) return { value: flag, source: `--${flagName(setting.env)}` }
+  const value = environment[setting.env]
+  // An empty variable counts as unset: that is how manifests switch a setting off.
+  return value === undefined || value === '' ? undefined : { value, source: setting.env }
+}
+
+const valueOf = <T>(
+  setting: Setting<T>,
+  raw: Raw | undefined,
+  problems: string[],
+): T | undefined => {
+  if (raw !== undefined) {
+    const value = setting.type.parse(raw.value)
+    if (value !== undefined) return value
+    problems.push(
+      `${raw.source}: expected ${setting.type.expects}, got ${JSON.stringify(raw.value)}`,
+    )
+  }
+  return setting.default === undefined ? undefined : setting.type.parse(setting.default)
+}
+
+const onPlatform = (environment: Environment): boolean =>
+  Boolean(environment['VCAP_APPLICATION'] || environment['KUBERNETES_SERVICE_HOST'])
+
+const portOf = (values: SettingValues, environment: Environment, problems: string[]): number => {
+  if (values.port !== undefined) return values.port
+  if (values.mode === 'sidecar') {
+    const refused = problems.some((problem) => /^(SKP_PORT|--port):/.test(problem))
+    if (!refused)
+      problems.push('SKP_PORT: required when SKP_MODE=sidecar (PORT belongs to the app)')
+    return 0
+  }
+  const raw = environment['PORT']
+  const platformPort: Setting<number> = { ...configSchema.port, default: '8080' }
+  return valueOf(platformPort, raw ? { value: raw, source: 'PORT' } : undefined, problems) as number
+}
+
+const unknownSettings = (environment: Environment): readonly string[] => {
+  const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SKP_') && !known.has(name))
+    .map((name) => `${name} is not a setting of this program and has no effect`)
+}
+
+/**
+ * @param environment the process environment
+ * @param flags command line flags by kebab-case name
+ */
+export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedConfig => {
+  const problems: string[] = []
+  const entries = Object.entries(configSchema).map(
+    ([name, setting]: [string, Setting<unknown>]) => [
+      name,
+      valueOf(setting, read(setting, environment, flags), problems),
+    ],
+  )
+  const values = Object.fromEntries(entries) as SettingValues
+  if (values.drainTimeout <= values.drainDelay) {
+    problems.push('SKP_DRAIN_TIMEOUT: must be longer than SKP_DRAIN_DELAY, which it includes')
+  }
+  const open = onPlatform(environment) && values.mode === 'service'
+  const config = Object.freeze({
+    ...values,
+    port: portOf(values, environment, problems),
+    host: values.host ?? (open ? '0.0.0.0' : '127.0.0.1'),
+  })
+  return { config, problems, warnings: unknownSettings(environment) }
+}

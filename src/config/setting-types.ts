@@ -1,0 +1,73 @@
+/** The kinds of value a setting can have: how each is written, read and described. Pure. */
+
+export interface SettingType<T> {
+  readonly name: string
+  /** Completes "expected …" in an error. */
+  readonly expects: string
+  /** `undefined` for text that is not of this type. */
+  parse(text: string): T | undefined
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+}
+
+/** Largest delay a Node timer keeps; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const withUnit = (text: string, pattern: RegExp, units: Readonly<Record<string, number>>) => {
+  const [, amount, unit] = pattern.exec(text) ?? []
+  return unit === undefined ? undefined : Number(amount) * (units[unit] as number)
+}
+
+/** Milliseconds, written with their unit so that `5` cannot mean two things; 0 means at once. */
+export const delay: SettingType<number> = {
+  name: 'duration',
+  expects: 'a duration with its unit, such as 500ms, 5s or 2m',
+  parse(text) {
+    const ms = withUnit(text, /^(\d{1,9})(ms|s|m|h)$/, DURATION_UNITS)
+    return ms === undefined || ms > MAX_TIMER_MS ? undefined : ms
+  },
+}
+
+/** A delay that limits something, and so cannot be 0. */
+export const timeLimit: SettingType<number> = {
+  name: delay.name,
+  expects: `${delay.expects}, and above 0`,
+  parse: (text) => delay.parse(text) || undefined,
+}
+
+/** Bytes; KB is 1024. The bounds are bytes, too. */
+export const size = (min: number, max: number): SettingType<number> => ({
+  name: 'size',
+  expects: `a size from ${min / 1024}KB to ${max / 1024}KB with its unit, such as 64KB`,
+  parse(text) {
+    const bytes = withUnit(text, /^(\d{1,9})(B|KB|MB|GB)$/, SIZE_UNITS)
+    return bytes !== undefined && bytes >= min && bytes <= max ? bytes : undefined
+  },
+})
+
+export const integer = (min: number, max: number): SettingType<number> => ({
+  name: 'number',
+  expects: `a whole number from ${min} to ${max}`,
+  parse(text) {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max ? value : undefined
+  },
+})
+
+export const choice = <const T extends string>(...values: readonly T[]): SettingType<T> => ({
+  name: values.join(' | '),
+  expects: `one of ${values.join(', ')}`,
+  parse: (text) => values.find((value) => value === text),
+})
+
+export const text: SettingType<string> = {
+  name: 'text',
+  expects: 'some text',
+  parse: (value) => (value.trim() === '' ? undefined : value),
+}

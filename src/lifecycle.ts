@@ -1,0 +1,59 @@
+/**
+ * Stopping in steps, so that no request is lost: not ready → still accepting for a while, because
+ * routes are removed late → refusing new requests → closed. Every step has a limit.
+ */
+import { elapsed, sleep, type Clock } from './clock.ts'
+
+export type Phase = 'running' | 'draining' | 'closing'
+
+export interface LifecycleOptions {
+  readonly clock: Clock
+  /** All in ms; the timeout includes the delay. */
+  readonly drainDelay: number
+  readonly drainTimeout: number
+}
+
+/** The part of a Fastify instance that stopping needs. */
+export interface Stoppable {
+  /** Stops listening; resolves when the last connection is closed. */
+  close(): Promise<unknown>
+  readonly server: {
+    closeIdleConnections(): void
+    closeAllConnections(): void
+  }
+}
+
+/** How often connections that have become idle are closed while the last requests finish. */
+const SWEEP_MS = 50
+
+const NEVER = new AbortController().signal
+
+export class Lifecycle {
+  phase: Phase = 'running'
+  readonly #options: LifecycleOptions
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options
+  }
+
+  /** @returns whether everything in flight was finished in time */
+  async stop(app: Stoppable): Promise<boolean> {
+    const { clock, drainDelay, drainTimeout } = this.#options
+    const startedAt = clock.now()
+    this.phase = 'draining'
+    await sleep(clock, drainDelay, NEVER)
+    this.phase = 'closing'
+    const closed = new AbortController()
+    const done = (): void => closed.abort()
+    const closing = app.close().then(done, done)
+    while (!closed.signal.aborted && elapsed(startedAt, clock.now()) < drainTimeout) {
+      app.server.closeIdleConnections()
+      // oxlint-disable-next-line no-await-in-loop -- waits for time to pass
+      await sleep(clock, SWEEP_MS, closed.signal)
+    }
+    const inTime = closed.signal.aborted
+    if (!inTime) app.server.closeAllConnections()
+    await closing
+    return inTime
+  }
+}

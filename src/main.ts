@@ -1,0 +1,50 @@
+#!/usr/bin/env -S node --max-semi-space-size=1
+/** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
+import closeWithGrace from 'close-with-grace'
+import { readFileSync } from 'node:fs'
+import { parseCommandLine } from './commands/command-line.ts'
+import { EXIT, type Edge, type Running } from './commands/edge.ts'
+
+const readFile = (path: string | URL): string => readFileSync(path, 'utf8')
+const manifest = JSON.parse(readFile(new URL('../package.json', import.meta.url))) as {
+  version: string
+}
+
+const edge: Edge = {
+  environment: process.env,
+  readFile,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  version: manifest.version,
+}
+
+const run = async (): Promise<Running | number> => {
+  const line = parseCommandLine(process.argv.slice(2))
+  switch (line.command) {
+    case 'serve': {
+      const { serve } = await import('./commands/serve.ts')
+      return serve(edge, line.flags)
+    }
+    case 'help': {
+      const { helpText } = await import('./commands/help.ts')
+      process.stdout.write(helpText())
+      return EXIT.stopped
+    }
+    case 'version':
+      process.stdout.write(`${manifest.version}\n`)
+      return EXIT.stopped
+    case 'invalid':
+      process.stderr.write(`service-key-proxy: ${line.problem}; --help lists what there is\n`)
+      return EXIT.configuration
+  }
+}
+
+const outcome = await run()
+if (typeof outcome === 'number') {
+  process.exitCode = outcome
+} else {
+  // Its own deadline is off: stopping has a limit of its own, SKP_DRAIN_TIMEOUT.
+  closeWithGrace({ delay: false, logger: false, skip: ['beforeExit'] }, ({ err }) =>
+    outcome.stop(err),
+  )
+}

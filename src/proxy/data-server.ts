@@ -1,0 +1,77 @@
+/**
+ * The HTTP server callers talk to: its limits, and the frame around every request (journal, access
+ * line, own error form). It knows no routes.
+ */
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Failure } from '../errors.ts'
+import { sendFailure } from './failure-answer.ts'
+import { openJournal, type Journal } from './journal.ts'
+import { FORWARDED_METHODS } from './methods.ts'
+
+export interface DataServerOptions {
+  /** Bytes of a request's header fields at most. */
+  readonly maxHeaderSize: number
+  /** Monotonic ms. */
+  readonly now: () => number
+  /** Called once per request, when it is answered or its caller has gone. */
+  readonly onDone: (request: IncomingMessage, response: ServerResponse, journal: Journal) => void
+  /** Called with errors that only a defect of this program can cause. */
+  readonly onDefect: (error: unknown, journal: Journal) => void
+}
+
+/** Above the 90 s for which SAP's router keeps a connection: the router must be the one to close. */
+const KEEP_ALIVE_MS = 95_000
+const HEADERS_TIMEOUT_MS = 100_000
+
+const BAD_PATH: Failure = { code: 'bad_request', detail: 'The path cannot be decoded.' }
+
+const fail = (request: FastifyRequest, reply: FastifyReply, failure: Failure): void => {
+  reply.hijack()
+  sendFailure(request.raw, reply.raw, failure, request.journal)
+}
+
+/** Errors of Fastify and http-proxy: refused requests carry a 4xx status, anything else is ours. */
+const failureOf = (error: { statusCode?: number }): Failure =>
+  error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500
+    ? BAD_PATH
+    : { code: 'internal' }
+
+export const createDataServer = (options: DataServerOptions): FastifyInstance => {
+  const open = (request: FastifyRequest, reply: FastifyReply): void => {
+    const journal = openJournal(request.raw, options.now())
+    request.journal = journal
+    reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
+  }
+  const app = Fastify({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: options.maxHeaderSize },
+    // Stopping has its own steps and its own answer.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    // A path that no router can decode never reaches hooks or handlers.
+    frameworkErrors: (_error, request, reply) => {
+      open(request, reply)
+      fail(request, reply, BAD_PATH)
+    },
+  })
+  for (const method of FORWARDED_METHODS) {
+    // Declared bodyless, so that Fastify leaves bodies and their types alone: they are streamed.
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  }
+  app.decorateRequest('journal')
+  app.addHook('onRequest', (request, reply, done) => {
+    open(request, reply)
+    done()
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const known = FORWARDED_METHODS.includes(request.method)
+    fail(request, reply, { code: known ? 'not_found' : 'not_allowed' })
+  })
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const failure = failureOf(error)
+    if (failure.code === 'internal') options.onDefect(error, request.journal)
+    fail(request, reply, failure)
+  })
+  return app
+}

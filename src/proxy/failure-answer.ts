@@ -1,0 +1,57 @@
+/** The answers that the proxy makes itself, in the error form of OData. */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { errorEntry, type Failure } from '../errors.ts'
+import { errorDocument, requestedVersion } from '../odata/error-document.ts'
+import { FORWARDED_METHODS } from './methods.ts'
+import type { Journal } from './journal.ts'
+
+/** A caller that goes on sending a body nobody reads is cut off after this time. */
+const UNREAD_BODY_MS = 2_000
+
+/**
+ * Reads the rest of a body to nowhere: closing the connection instead would reset it, and the
+ * caller might never see the answer.
+ */
+export const discardBody = (request: IncomingMessage): void => {
+  if (request.complete) return
+  request.resume()
+  const timer = setTimeout(() => request.socket.destroy(), UNREAD_BODY_MS)
+  request.once('close', () => clearTimeout(timer))
+}
+
+const headersOf = (
+  { code, retryAfter }: Failure,
+  { ids }: Journal,
+  bodyLength: number,
+): OutgoingHttpHeaders => {
+  const entry = errorEntry(code)
+  const headers: OutgoingHttpHeaders = {
+    'content-type': 'application/json',
+    'content-length': bodyLength,
+    'x-error-origin': entry.origin,
+    'x-error-code': code,
+    'x-request-id': ids.requestId,
+    'x-correlation-id': ids.correlationId,
+  }
+  const seconds = retryAfter ?? entry.retryAfter
+  if (seconds !== undefined) headers['retry-after'] = String(seconds)
+  if (entry.status === 405) headers['allow'] = FORWARDED_METHODS.join(', ')
+  if (code === 'stopping') headers['connection'] = 'close'
+  return headers
+}
+
+/** Sends the failure as the whole answer; the head must not have been sent. */
+export const sendFailure = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  failure: Failure,
+  journal: Journal,
+): void => {
+  const { status, message } = errorEntry(failure.code)
+  const text = failure.detail === undefined ? message : `${message} ${failure.detail}`
+  const body = errorDocument(failure.code, text, requestedVersion(request.headers))
+  journal.failure = failure.code
+  response.writeHead(status, headersOf(failure, journal, Buffer.byteLength(body)))
+  response.end(body)
+  discardBody(request)
+}

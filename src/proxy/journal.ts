@@ -1,0 +1,22 @@
+/** What is noted about one request on its way, for the access log. */
+import type { IncomingMessage } from 'node:http'
+import type { ErrorCode } from '../errors.ts'
+import { requestIds, type RequestIds } from './request-ids.ts'
+
+export interface Journal {
+  readonly ids: RequestIds
+  /** Monotonic ms at which the request head was complete. */
+  readonly startedAt: number
+  /** Path and query on the API, once the request target is accepted; empty before. */
+  path: string
+  /** Whether a token was at hand, or the request waited for one; unset where none was needed. */
+  token?: 'cached' | 'waited'
+  /** Code of an answer that the proxy made itself. */
+  failure?: ErrorCode
+}
+
+export const openJournal = (request: IncomingMessage, startedAt: number): Journal => ({
+  ids: requestIds(request.headers),
+  startedAt,
+  path: '',
+})

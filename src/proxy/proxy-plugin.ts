@@ -1,0 +1,111 @@
+/** The request's journey: guard → token → forward. */
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Failure } from '../errors.ts'
+import { resolveTarget } from '../policy/request-target.ts'
+import type { AccessToken } from '../token/access-token.ts'
+import type { TokenSource } from '../token/token-source.ts'
+import { sendFailure } from './failure-answer.ts'
+import { forward, type ForwardOptions } from './forward.ts'
+import type { Journal } from './journal.ts'
+import { FORWARDED_METHODS } from './methods.ts'
+import { requestHeaders } from './request-headers.ts'
+import type { UpstreamPool } from './upstream.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    journal: Journal
+  }
+}
+
+export interface ProxyOptions extends ForwardOptions {
+  readonly upstream: UpstreamPool
+  readonly baseUrl: URL
+  readonly tokens: TokenSource
+  /** Sent to the API where the caller names none. */
+  readonly userAgent: string
+  /** Told of errors that only a defect of this program can cause. */
+  readonly onDefect: (error: unknown, journal: Journal) => void
+}
+
+const send = (
+  options: ProxyOptions,
+  { raw: request, journal }: FastifyRequest,
+  { raw: response }: FastifyReply,
+  token: AccessToken,
+): void => {
+  const headers = requestHeaders(request.rawHeaders, {
+    authorization: token.authorization,
+    correlationId: journal.ids.correlationId,
+    userAgent: options.userAgent,
+  })
+  forward(options, { request, response, journal, headers })
+}
+
+const sendWithToken = async (
+  options: ProxyOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> => {
+  request.journal.token = 'waited'
+  const outcome = await options.tokens.acquire()
+  if (reply.raw.destroyed) return
+  if (outcome.ok) send(options, request, reply, outcome.token)
+  else sendFailure(request.raw, reply.raw, outcome.failure, request.journal)
+}
+
+/** A token at hand is attached without a promise: most requests never leave this call. */
+const createHandler =
+  (options: ProxyOptions) =>
+  (request: FastifyRequest, reply: FastifyReply): void => {
+    const { raw, journal } = request
+    // After hijacking, Fastify's error handler is out of reach, and a caller would wait for ever.
+    const onDefect = (error: unknown): void => {
+      options.onDefect(error, journal)
+      sendFailure(raw, reply.raw, { code: 'internal' }, journal)
+    }
+    reply.hijack()
+    try {
+      const token = options.tokens.peek()
+      if (token === undefined) {
+        sendWithToken(options, request, reply).catch(onDefect)
+        return
+      }
+      journal.token = 'cached'
+      send(options, request, reply, token)
+    } catch (error) {
+      onDefect(error)
+    }
+  }
+
+/** Decides on every request before anything is spent on it. */
+const createGuard = ({ baseUrl, lifecycle }: ProxyOptions) => {
+  const basePath = baseUrl.pathname.replace(/\/+$/, '')
+  return ({ raw, journal }: FastifyRequest): Failure | undefined => {
+    if (lifecycle.phase === 'closing') return { code: 'stopping' }
+    const target = resolveTarget(raw.url as string, basePath)
+    if (!target.ok) return { code: 'bad_request', detail: target.reason }
+    journal.path = target.path
+    return undefined
+  }
+}
+
+export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): Promise<void> => {
+  const guard = createGuard(options)
+  app.addHook('onRequest', (request, reply, done) => {
+    const failure = guard(request)
+    if (failure === undefined) return done()
+    reply.hijack()
+    sendFailure(request.raw, reply.raw, failure, request.journal)
+  })
+  await app.register(httpProxy, {
+    upstream: options.baseUrl.href,
+    httpMethods: [...FORWARDED_METHODS],
+    proxyPayloads: false,
+    // reply-from stays unused; were it ever used, it would verify TLS like everything here.
+    undici: options.upstream,
+    // The query is not http-proxy's business: it would parse it and print it anew.
+    preRewrite: (url: string) => url.split('?', 1)[0] as string,
+    handler: createHandler(options),
+  })
+}

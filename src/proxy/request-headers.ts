@@ -1,0 +1,50 @@
+/**
+ * Header fields of the caller → fields for the API, in one pass over the raw array. Pure.
+ * What the caller must not decide is dropped; the token is added last, so that no `Connection`
+ * option of the caller can remove it again.
+ */
+import { isHopByHop, nominatedNames } from './hop-by-hop.ts'
+
+const REPLACED: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-correlation-id',
+  'x-correlationid',
+  // undici names the host of the base URL; Node has answered `Expect` before the request gets here.
+  'host',
+  'expect',
+  // Where the caller sits is nobody's business behind the proxy.
+  'forwarded',
+  'x-real-ip',
+])
+
+/** `x-cf-*` would steer the router in front of the API, which is a Cloud Foundry app itself. */
+const isDropped = (name: string): boolean =>
+  REPLACED.has(name) || name.startsWith('x-cf-') || name.startsWith('x-forwarded-')
+
+export interface AddedHeaders {
+  readonly authorization: string
+  readonly correlationId: string
+  /** Used when the caller sends none. */
+  readonly userAgent: string
+}
+
+/**
+ * @param raw alternating names and values, as received
+ * @returns alternating names and values, to be sent
+ */
+export const requestHeaders = (raw: readonly string[], added: AddedHeaders): string[] => {
+  const nominated = nominatedNames(raw)
+  const headers: string[] = []
+  let hasUserAgent = false
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    const lower = name.toLowerCase()
+    if (isDropped(lower) || isHopByHop(lower, nominated)) continue
+    if (lower === 'user-agent') hasUserAgent = true
+    headers.push(name, raw[i + 1] as string)
+  }
+  if (!hasUserAgent) headers.push('user-agent', added.userAgent)
+  headers.push('x-correlation-id', added.correlationId, 'x-correlationid', added.correlationId)
+  headers.push('authorization', added.authorization)
+  return headers
+}

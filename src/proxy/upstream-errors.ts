@@ -1,0 +1,55 @@
+/** Error of the transport towards the API → the failure the caller is told. Pure. */
+import { systemCode, type Failure } from '../errors.ts'
+
+/** Limits in force, in ms. */
+export interface TimeLimits {
+  /** SKP_CONNECT_TIMEOUT */
+  readonly connectTimeout: number
+  /** SKP_RESPONSE_TIMEOUT */
+  readonly responseTimeout: number
+  /** SKP_IDLE_TIMEOUT */
+  readonly idleTimeout: number
+}
+
+const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME'])
+const CONNECT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'ETIMEDOUT',
+])
+const RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
+
+/** OpenSSL's verification results (`CERT_HAS_EXPIRED`, `UNABLE_TO_…`) and Node's own TLS codes. */
+const TLS =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|EPROTO$)/
+
+/** A connection that was open and broke; the only transport error worth a second try. */
+export const isConnectionLoss = (error: unknown): boolean => RESET.has(systemCode(error))
+
+const timedOut = (what: string, setting: string, ms: number): Failure => ({
+  code: 'upstream_timeout',
+  detail: `${what} within ${setting}=${ms}ms.`,
+})
+
+export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => {
+  const code = systemCode(error)
+  if (DNS.has(code)) return { code: 'upstream_dns' }
+  if (CONNECT.has(code)) return { code: 'upstream_connect' }
+  if (TLS.test(code)) return { code: 'upstream_tls' }
+  switch (code) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return timedOut('No connection', 'SKP_CONNECT_TIMEOUT', limits.connectTimeout)
+    case 'UND_ERR_HEADERS_TIMEOUT':
+      return timedOut('No answer', 'SKP_RESPONSE_TIMEOUT', limits.responseTimeout)
+    case 'UND_ERR_BODY_TIMEOUT':
+      return timedOut('No further data', 'SKP_IDLE_TIMEOUT', limits.idleTimeout)
+    default:
+      // Lost connections and answers that are no HTTP (HPE_*, oversized heads) look alike.
+      return { code: 'upstream_reset' }
+  }
+}

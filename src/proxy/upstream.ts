@@ -1,0 +1,94 @@
+/**
+ * Connections to the API: verified TLS, limits on every wait, bounded age. Nothing here knows
+ * about tokens or callers.
+ */
+import { Client, Pool, type Dispatcher } from 'undici'
+
+export interface UpstreamOptions {
+  /** Scheme, host and port of the base URL. */
+  readonly origin: string
+  /** PEM certificates to trust; `undefined`: those of Node. */
+  readonly ca: readonly string[] | undefined
+  readonly connections: number
+  /** All in ms. */
+  readonly connectTimeout: number
+  readonly responseTimeout: number
+  readonly idleTimeout: number
+  /** Bytes of an answer's head at most. */
+  readonly maxHeaderSize: number
+}
+
+/**
+ * Below the 60 s after which SAP's router closes an idle connection, so that it is the proxy that
+ * closes; the API's own `Keep-Alive` hint shortens it further.
+ */
+const KEEP_ALIVE_MS = 50_000
+
+/** A connection is replaced after this time, so that a DNS change is noticed. */
+const CONNECTION_AGE_MS = 600_000
+
+/** A dispatch handler that wants to know whether its connection had served before. */
+export interface ConnectionAware extends Dispatcher.DispatchHandler {
+  connection: UpstreamConnection
+}
+
+/** One connection of the pool, which counts what it has served since it was opened. */
+export class UpstreamConnection extends Client {
+  /** Answers received on the current socket. */
+  served = 0
+
+  constructor(origin: URL, options: object) {
+    super(origin, options)
+    this.on('connect', () => {
+      this.served = 0
+    })
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): boolean {
+    handler.connection = this
+    return super.dispatch(options, handler)
+  }
+}
+
+/** What forwarding needs of the connections to the API. */
+export interface Upstream {
+  dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void
+  /** For a second try: the other kept connections may be as dead as the first. */
+  dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void
+}
+
+export class UpstreamPool extends Pool implements Upstream {
+  readonly #origin: URL
+  readonly #clientOptions: Client.Options
+
+  constructor(options: UpstreamOptions) {
+    const clientOptions: Client.Options = {
+      pipelining: 1,
+      allowH2: false,
+      connect: {
+        rejectUnauthorized: true,
+        timeout: options.connectTimeout,
+        ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
+      },
+      headersTimeout: options.responseTimeout,
+      bodyTimeout: options.idleTimeout,
+      maxHeaderSize: options.maxHeaderSize,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    }
+    super(options.origin, {
+      ...clientOptions,
+      factory: (origin, poolOptions) => new UpstreamConnection(origin, poolOptions),
+      connections: options.connections,
+      clientTtl: CONNECTION_AGE_MS,
+    })
+    this.#origin = new URL(options.origin)
+    this.#clientOptions = clientOptions
+  }
+
+  dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+    const connection = new UpstreamConnection(this.#origin, this.#clientOptions)
+    connection.dispatch(options, handler)
+    // Closes once the exchange is over.
+    void connection.close()
+  }
+}

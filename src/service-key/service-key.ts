@@ -1,0 +1,134 @@
+/**
+ * Unknown JSON → ServiceKey. Pure; its messages name fields, never values.
+ * Shape: SAP Help "Creating Service Instance and Service Key to enable API calling" (flat), and the
+ * form of reuse services that nest the XSUAA part under `uaa`.
+ */
+import { isJsonObject, parseJsonObject, type JsonObject } from './json-document.ts'
+
+export interface ServiceKey {
+  readonly clientId: string
+  readonly clientSecret: string
+  /** Token endpoint (RFC 6749 §3.2): `url` of the key + `/oauth/token`. */
+  readonly tokenEndpoint: URL
+  /** Base URL of the API. */
+  readonly baseUrl: URL
+}
+
+export interface ServiceKeyOptions {
+  /** Field with the base URL; dots reach into objects. */
+  readonly target: string
+  readonly allowHttp: 'loopback' | 'on' | 'off'
+  /** Replaces the endpoint that the key names. */
+  readonly tokenUrl: string | undefined
+}
+
+export type ParsedServiceKey =
+  | { readonly ok: true; readonly key: ServiceKey }
+  | { readonly ok: false; readonly problems: readonly string[] }
+
+/** Values delivered as text may be JSON objects themselves (`uaa`, `endpoints`). */
+const asObject = (value: unknown): JsonObject | undefined => {
+  if (isJsonObject(value)) return value
+  return typeof value === 'string' && value.trimStart().startsWith('{')
+    ? parseJsonObject(value)
+    : undefined
+}
+
+/** The value under a dotted path, such as `endpoints.api`. */
+export const fieldAt = (credentials: JsonObject, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, name) => {
+    const object = asObject(value)
+    return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined
+  }, credentials)
+
+const isLoopback = (hostname: string): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+
+type AllowHttp = ServiceKeyOptions['allowHttp']
+
+const mayBePlain = (url: URL, allowHttp: AllowHttp): boolean =>
+  allowHttp === 'on' || (allowHttp === 'loopback' && isLoopback(url.hostname))
+
+const urlFault = (url: URL, allowHttp: AllowHttp): string | undefined => {
+  if (!/^https?:$/.test(url.protocol)) return 'must be an https URL'
+  if (url.username + url.password !== '') return 'must not contain a user name or password'
+  if (url.search + url.hash !== '') return 'must not contain a query or fragment'
+  return url.protocol === 'https:' || mayBePlain(url, allowHttp)
+    ? undefined
+    : 'is plain http, which would send the token in the clear (SKP_ALLOW_HTTP=on permits it)'
+}
+
+/** Stands in for a URL that has a problem, so that the others are looked for as well. */
+const NO_URL = new URL('https://invalid.invalid')
+
+/** Reads fields one by one and notes every problem instead of stopping at the first. */
+class Reader {
+  readonly problems: string[] = []
+  readonly #allowHttp: AllowHttp
+
+  constructor(allowHttp: AllowHttp) {
+    this.#allowHttp = allowHttp
+  }
+
+  text(object: JsonObject, name: string, prefix = ''): string {
+    const value = fieldAt(object, name)
+    if (typeof value === 'string' && value.trim() !== '') return value
+    const fault = value === undefined ? 'is missing' : 'must be a non-empty text'
+    this.problems.push(`field "${prefix}${name}" ${fault}`)
+    return ''
+  }
+
+  /** @param label what the text is called in a problem */
+  url(text: string, label: string): URL {
+    // A missing text has its own problem already.
+    if (text === '') return NO_URL
+    const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
+    const fault = url === undefined ? 'is not a URL' : urlFault(url, this.#allowHttp)
+    if (fault !== undefined) this.problems.push(`${label} ${fault}`)
+    return url ?? NO_URL
+  }
+
+  urlAt(object: JsonObject, name: string, prefix = ''): URL {
+    return this.url(this.text(object, name, prefix), `field "${prefix}${name}"`)
+  }
+
+  secret(xsuaa: JsonObject, prefix: string): string {
+    const secretless = xsuaa['clientsecret'] === undefined
+    if (secretless && xsuaa['certificate'] !== undefined) {
+      this.problems.push('X.509 keys (credential-type x509) are not supported yet')
+      return ''
+    }
+    return this.text(xsuaa, 'clientsecret', prefix)
+  }
+}
+
+/** `url` of a key + `/oauth/token`; joined as text, because a URL resolves and drops segments. */
+const tokenEndpointBelow = (url: URL): URL => new URL(`${url.href.replace(/\/+$/, '')}/oauth/token`)
+
+/**
+ * @returns the key, or all its problems at once
+ */
+export const parseServiceKey = (
+  credentials: unknown,
+  { target, allowHttp, tokenUrl }: ServiceKeyOptions,
+): ParsedServiceKey => {
+  const object = asObject(credentials)
+  if (object === undefined) {
+    return { ok: false, problems: ['the credentials are not a JSON object'] }
+  }
+  const nested = object['clientid'] === undefined ? asObject(object['uaa']) : undefined
+  const xsuaa = nested ?? object
+  const prefix = nested === undefined ? '' : 'uaa.'
+  const reader = new Reader(allowHttp)
+  const key: ServiceKey = {
+    baseUrl: reader.urlAt(object, target),
+    clientId: reader.text(xsuaa, 'clientid', prefix),
+    clientSecret: reader.secret(xsuaa, prefix),
+    tokenEndpoint:
+      tokenUrl === undefined
+        ? tokenEndpointBelow(reader.urlAt(xsuaa, 'url', prefix))
+        : reader.url(tokenUrl, 'SKP_TOKEN_URL'),
+  }
+  const { problems } = reader
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, key }
+}

@@ -1,0 +1,36 @@
+/**
+ * VCAP_SERVICES text → bindings. Pure.
+ * Format: Cloud Foundry docs, "App environment variables", VCAP_SERVICES.
+ */
+import { texts, type Binding } from './binding.ts'
+import { isJsonObject, parseJsonObject, type JsonObject } from './json-document.ts'
+
+export type VcapServices =
+  | { readonly ok: true; readonly bindings: readonly Binding[] }
+  | { readonly ok: false; readonly problem: string }
+
+const toBinding = (offering: string, entry: JsonObject): Binding => {
+  const tags = Array.isArray(entry['tags']) ? (entry['tags'] as readonly unknown[]) : []
+  return {
+    names: [...new Set(texts([entry['binding_name'], entry['name'], entry['instance_name']]))],
+    labels: [...new Set([offering, ...texts([entry['label'], ...tags])])],
+    guid: texts([entry['binding_guid']])[0],
+    userProvided: offering === 'user-provided',
+    credentials: entry['credentials'],
+  }
+}
+
+/** Bindings of an already parsed VCAP_SERVICES; entries that are no objects are passed over. */
+export const vcapBindings = (services: JsonObject): readonly Binding[] =>
+  Object.entries(services).flatMap(([offering, entries]) =>
+    Array.isArray(entries)
+      ? entries.filter(isJsonObject).map((entry) => toBinding(offering, entry))
+      : [],
+  )
+
+export const readVcapServices = (text: string): VcapServices => {
+  const services = parseJsonObject(text)
+  return services === undefined
+    ? { ok: false, problem: 'is not a JSON object' }
+    : { ok: true, bindings: vcapBindings(services) }
+}

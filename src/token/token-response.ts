@@ -1,0 +1,110 @@
+/**
+ * Status, headers and body of a token answer → token value and lifetime, or a failure. Pure.
+ * RFC 6749 §5.1 and §5.2; what it refuses must never become a header towards the API.
+ */
+import type { TokenFailure } from './token-failure.ts'
+
+export interface TokenAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly retryAfter: string | undefined
+  readonly body: string
+}
+
+export type ParsedTokenAnswer =
+  | { readonly ok: true; readonly value: string; /** in ms */ readonly lifetime: number }
+  | { readonly ok: false; readonly failure: TokenFailure }
+
+const DEFAULT_LIFETIME_MS = 300_000
+/** Longer grants are treated as this long: harmless, and no timer overflows. */
+const MAX_LIFETIME_MS = 24 * 3_600_000
+const MAX_RETRY_AFTER_MS = 60_000
+
+type Fields = Readonly<Record<string, unknown>>
+
+const parseFields = (body: string): Fields | undefined => {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** `exp − iat` of a JWT, in seconds; the signature is the API's business. */
+const jwtLifetime = (token: string): number => {
+  const payload = token.split('.')[1]
+  const claims = payload && parseFields(Buffer.from(payload, 'base64url').toString())
+  return claims ? Number(claims['exp']) - Number(claims['iat']) : Number.NaN
+}
+
+const lifetimeOf = (fields: Fields, token: string): number => {
+  const granted = fields['expires_in']
+  const numeric = typeof granted === 'number' || typeof granted === 'string' ? Number(granted) : 0
+  const seconds = [numeric, jwtLifetime(token)].find((candidate) => candidate > 0)
+  return seconds === undefined ? DEFAULT_LIFETIME_MS : Math.min(seconds * 1000, MAX_LIFETIME_MS)
+}
+
+/** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */
+export const retryAfterMs = (value: string | undefined, wall: number): number | undefined => {
+  if (value === undefined) return undefined
+  const date = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : date - wall
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
+}
+
+/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
+const errorCode = (body: string): string => {
+  const code = parseFields(body)?.['error']
+  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
+}
+
+const failure = (
+  kind: TokenFailure['kind'],
+  reason: string,
+  extra: Pick<TokenFailure, 'status' | 'retryAfter'> = {},
+): ParsedTokenAnswer => ({ ok: false, failure: { kind, reason, ...extra } })
+
+const parseGranted = ({ body, contentType }: TokenAnswer): ParsedTokenAnswer => {
+  const fields = parseFields(body)
+  if (fields === undefined) {
+    const html = /html/i.test(contentType) || /^\s*</.test(body)
+    return html
+      ? failure('misconfigured', 'answered 200 with a web page', { status: 200 })
+      : failure('transient', 'answered 200 without a JSON object', { status: 200 })
+  }
+  const token = fields['access_token']
+  if (typeof token !== 'string' || token === '') {
+    return failure('transient', 'answered 200 without an access_token', { status: 200 })
+  }
+  // RFC 6750 §2.1 allows fewer characters; what matters is that none can break a header.
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    return failure('transient', 'sent a token with characters no header may carry', { status: 200 })
+  }
+  const type = fields['token_type']
+  if (type !== undefined && !(typeof type === 'string' && /^bearer$/i.test(type))) {
+    return failure('misconfigured', 'sent a token that is not a bearer token', { status: 200 })
+  }
+  return { ok: true, value: token, lifetime: lifetimeOf(fields, token) }
+}
+
+/**
+ * @param wall wall clock in ms, to read a `Retry-After` date
+ */
+export const parseTokenAnswer = (answer: TokenAnswer, wall: number): ParsedTokenAnswer => {
+  const { status, body } = answer
+  if (status === 200) return parseGranted(answer)
+  const reason = `answered ${status}${errorCode(body)}`
+  if (status === 400 || status === 401 || status === 403) {
+    return failure('rejected', reason, { status })
+  }
+  if (status === 429) {
+    const retryAfter = retryAfterMs(answer.retryAfter, wall)
+    return failure('rate_limited', reason, {
+      status,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    })
+  }
+  const transient = status === 408 || status >= 500
+  return failure(transient ? 'transient' : 'misconfigured', reason, { status })
+}

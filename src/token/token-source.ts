@@ -1,0 +1,38 @@
+/** The port between whoever needs a token and whatever provides it. */
+import type { Failure } from '../errors.ts'
+import type { AccessToken, Freshness } from './access-token.ts'
+import type { TokenFailure } from './token-failure.ts'
+
+export type TokenOutcome =
+  | { readonly ok: true; readonly token: AccessToken }
+  | { readonly ok: false; readonly failure: Failure }
+
+export interface TokenState {
+  readonly freshness: Freshness | 'none'
+  /** Seconds until the token expires; 0 without one. */
+  readonly secondsLeft: number
+  /** What the last request for a token ended with. */
+  readonly lastFailure: TokenFailure | undefined
+  /** Renewal is suspended, because nobody has asked for a token for a whole lifetime. */
+  readonly idle: boolean
+  /** Callers waiting for a token. */
+  readonly waiters: number
+}
+
+export interface TokenSource {
+  /** A token that may be sent now, without waiting. Renews in the background when it is due. */
+  peek(): AccessToken | undefined
+  /** A token, waiting for one if necessary, or why there is none. Never rejects. */
+  acquire(): Promise<TokenOutcome>
+  state(): TokenState
+}
+
+/** One exchange with a token server; wrappers add retries and caching. */
+export interface TokenGrant {
+  /** Never rejects. @param signal ends the exchange early */
+  request(signal: AbortSignal): Promise<GrantOutcome>
+}
+
+export type GrantOutcome =
+  | { readonly ok: true; readonly token: AccessToken }
+  | { readonly ok: false; readonly failure: TokenFailure }

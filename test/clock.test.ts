@@ -1,0 +1,76 @@
+import { getEventListeners } from 'node:events'
+import t from 'tap'
+import { elapsed, sleep, systemClock } from '../src/clock.ts'
+import { ManualClock } from './fixtures/manual-clock.ts'
+
+t.test('the system clock tells both times', async (t) => {
+  const before = { monotonic: performance.now(), wall: Date.now() }
+  const { monotonic, wall } = systemClock.now()
+  t.ok(monotonic >= before.monotonic && monotonic <= performance.now())
+  t.ok(wall >= before.wall && wall <= Date.now())
+})
+
+t.test('the system clock runs a task once it is due, and none that is cancelled', async (t) => {
+  const ran: string[] = []
+  const cancel = systemClock.schedule(1, () => ran.push('cancelled'))
+  cancel()
+  await new Promise<void>((resolve) => {
+    systemClock.schedule(1, () => {
+      ran.push('due')
+      resolve()
+    })
+  })
+  t.strictSame(ran, ['due'])
+})
+
+const ELAPSED: Record<string, [monotonic: number, wall: number, elapsed: number]> = {
+  'both clocks agree': [500, 500, 500],
+  'the machine slept, and the monotonic clock with it': [500, 9_000, 9_000],
+  'the wall clock was set back': [500, -9_000, 500],
+}
+
+for (const [title, [monotonic, wall, expected]] of Object.entries(ELAPSED)) {
+  t.test(`${expected} ms have passed when ${title}`, async (t) => {
+    const from = { monotonic: 1_000, wall: 100_000 }
+    const to = { monotonic: 1_000 + monotonic, wall: 100_000 + wall }
+    t.equal(elapsed(from, to), expected)
+  })
+}
+
+const asleep = (clock: ManualClock, ms: number, signal: AbortSignal) => {
+  const state = { awake: false }
+  const run = async () => {
+    await sleep(clock, ms, signal)
+    state.awake = true
+  }
+  void run()
+  return state
+}
+
+t.test('a sleeper wakes when its time has come', async (t) => {
+  const clock = new ManualClock()
+  const { signal } = new AbortController()
+  const sleeper = asleep(clock, 100, signal)
+  await clock.advance(99)
+  t.equal(sleeper.awake, false)
+  await clock.advance(1)
+  t.equal(sleeper.awake, true)
+  t.equal(getEventListeners(signal, 'abort').length, 0, 'the signal forgets the sleeper')
+})
+
+t.test('a sleeper wakes when the signal aborts', async (t) => {
+  const clock = new ManualClock()
+  const controller = new AbortController()
+  const sleeper = asleep(clock, 100, controller.signal)
+  await clock.advance(1)
+  controller.abort()
+  await clock.advance(0)
+  t.equal(sleeper.awake, true)
+  t.equal(clock.pending, 0, 'its timer is cancelled')
+})
+
+t.test('nobody falls asleep after the signal', async (t) => {
+  const clock = new ManualClock()
+  await sleep(clock, 100, AbortSignal.abort())
+  t.equal(clock.pending, 0)
+})

@@ -1,0 +1,34 @@
+import t from 'tap'
+import { helpText } from '../../src/commands/help.ts'
+import { configSchema, flagName, type Setting } from '../../src/config/config-schema.ts'
+
+const help = helpText()
+const flat = help.replaceAll(/\s+/g, ' ')
+
+for (const { env, type, default: value, defaultNote, description } of Object.values<
+  Setting<unknown>
+>(configSchema)) {
+  t.test(`${env} is explained with its flag, type and default`, async (t) => {
+    const fallback = value ?? defaultNote
+    const note = fallback === undefined ? '' : ` Default: ${fallback}.`
+    const text = `${description}${note}`.replaceAll('`', '')
+    t.ok(flat.includes(`--${flagName(env)} <${type.name}> ${env} ${text}`))
+  })
+}
+
+t.test('explanations are wrapped for a terminal, and free of Markdown', async (t) => {
+  const lines = help.split('\n').filter((line) => line.startsWith(' '.repeat(6)))
+  t.ok(lines.every((line) => line.length <= 78))
+  t.ok(
+    lines.some((line) => line.length > 70),
+    'and not wrapped more than needed',
+  )
+  t.notMatch(help, '`')
+})
+
+t.test('usage, the other flags and the exit codes are there', async (t) => {
+  t.match(help, /^Usage: service-key-proxy \[serve\]/)
+  for (const part of ['--help', '--version', '0 stopped', '2 config', '3 no', '4 port']) {
+    t.ok(help.includes(part), part)
+  }
+})

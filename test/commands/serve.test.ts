@@ -1,0 +1,167 @@
+import t, { type Test } from 'tap'
+import { Writable } from 'node:stream'
+import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
+import type { Edge } from '../../src/commands/edge.ts'
+import { serve } from '../../src/commands/serve.ts'
+import { startServer } from '../fixtures/recording-server.ts'
+
+const KEY = {
+  entities: 'http://127.0.0.1:1/v1',
+  url: 'http://127.0.0.1:1',
+  clientid: 'sb-client!b1',
+  clientsecret: 'canary+secret/value=',
+}
+
+const collect = () => {
+  let text = ''
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString()
+      done()
+    },
+  })
+  return { stream, text: () => text }
+}
+
+const createEdge = (environment: Edge['environment'], files: Record<string, string> = {}) => {
+  const stdout = collect()
+  const stderr = collect()
+  const edge: Edge = {
+    environment,
+    readFile(path) {
+      const content = files[path]
+      if (content === undefined) throw Object.assign(new Error('canary'), { code: 'ENOENT' })
+      return content
+    },
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    version: '1.2.3',
+  }
+  return { edge, stdout: stdout.text, stderr: stderr.text }
+}
+
+const bound = (environment: Edge['environment'] = {}) =>
+  createEdge(
+    { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', ...environment },
+    { 'key.json': JSON.stringify(KEY) },
+  )
+
+const run = async (t: Test, edge: Edge, flags = {}) => {
+  const outcome = await serve(edge, flags)
+  if (typeof outcome === 'number') return outcome
+  t.teardown(() => outcome.stop())
+  return outcome
+}
+
+t.test('says where it listens, what for, and where the key came from', async (t) => {
+  const { edge, stdout } = bound({ SKP_TYPO: '1' })
+  t.type(await run(t, edge), 'object')
+  const lines = stdout()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  t.match(lines, [
+    { level: 'warn', msg: 'SKP_TYPO is not a setting of this program and has no effect' },
+    { msg: /^listening; key from SKP_KEY_FILE key\.json, read once/, base_url: KEY.entities },
+  ])
+})
+
+t.test('is readable on a terminal, and JSON where asked for', async (t) => {
+  for (const [format, isJson] of [
+    ['auto', false],
+    ['pretty', false],
+    ['json', true],
+  ] as const) {
+    const { edge, stdout } = bound({ SKP_LOG_FORMAT: format })
+    Object.assign(edge.stdout, { isTTY: true })
+    await run(t, edge)
+    t.equal(stdout().startsWith('{'), isJson, format)
+    t.match(stdout(), /listening; key from/)
+  }
+})
+
+t.test('refuses to start with all problems, by exit code', async (t) => {
+  const cases: readonly [string, Edge['environment'], number, readonly RegExp[]][] = [
+    ['no binding', { SKP_KEY_FILE: '' }, 3, [/looked at VCAP_SERVICES_FILE_PATH/]],
+    [
+      'no file',
+      { SKP_KEY_FILE: 'none.json' },
+      2,
+      [/SKP_KEY_FILE none\.json: cannot be read \(ENOENT\)/],
+    ],
+    ['settings and key', { SKP_KEY_FILE: '', SKP_PORT: 'x' }, 2, [/SKP_PORT/, /no binding/]],
+    ['settings', { SKP_DRAIN_DELAY: '5' }, 2, [/SKP_DRAIN_DELAY: expected a duration/]],
+    ['authorities', { SKP_CA_FILE: 'none.pem' }, 2, [/SKP_CA_FILE: must be the path/]],
+    [
+      'address',
+      { SKP_HOST: '192.0.2.1' },
+      2,
+      [/cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\)/],
+    ],
+  ]
+  for (const [name, environment, code, patterns] of cases) {
+    const { edge, stderr } = bound(environment)
+    t.equal(await run(t, edge), code, name)
+    t.match(stderr(), /^service-key-proxy cannot start:\n {2}- /, name)
+    for (const pattern of patterns) t.match(stderr(), pattern, name)
+    t.notMatch(stderr(), /canary/, name)
+  }
+})
+
+t.test('a port in use has an exit code of its own', async (t) => {
+  const holder = await startServer(t, () => {})
+  const { edge, stderr } = bound({ SKP_PORT: String(holder.port) })
+  t.equal(await run(t, edge), 4)
+  t.match(stderr(), /port \d+ on 127\.0\.0\.1 is in use; choose another with SKP_PORT/)
+})
+
+t.test('a flag wins over its variable', async (t) => {
+  const { edge, stderr } = bound({ SKP_LOG_LEVEL: 'info' })
+  t.equal(await run(t, edge, { 'log-level': 'loud' }), 2)
+  t.match(stderr(), /--log-level: expected one of trace/)
+})
+
+t.test('trusts the authorities of SKP_CA_FILE', async (t) => {
+  const authority = await createCertificateAuthority()
+  const tokenServer = await startServer(
+    t,
+    (_request, response) => response.end('{"access_token":"abc"}'),
+    await authority.issueServer(),
+  )
+  const { edge, stdout } = createEdge(
+    { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', SKP_CA_FILE: 'ca.pem' },
+    {
+      'key.json': JSON.stringify({ ...KEY, url: tokenServer.url }),
+      'ca.pem': authority.certificate,
+    },
+  )
+  await run(t, edge)
+  while (!stdout().includes('token obtained')) await new Promise(setImmediate)
+  t.equal(tokenServer.requests.length, 1)
+})
+
+t.test('a crash goes to the log', async (t) => {
+  const { edge, stdout } = bound()
+  const running = await serve(edge, {})
+  if (typeof running === 'number') throw new Error('did not start')
+  await running.stop(new Error('lost its way'))
+  t.match(stdout(), /"level":"fatal".*lost its way/)
+})
+
+t.test('no level shows the secret or a token', async (t) => {
+  const tokenServer = await startServer(t, ({ body }, response) => {
+    response.end(JSON.stringify({ access_token: 'canary-token', echo: body.toString() }))
+  })
+  const key = JSON.stringify({ ...KEY, url: tokenServer.url })
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']) {
+    const { edge, stdout, stderr } = createEdge(
+      { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', SKP_LOG_LEVEL: level },
+      { 'key.json': key },
+    )
+    const running = await serve(edge, {})
+    if (typeof running === 'number') throw new Error(stderr())
+    await running.stop(new Error('with canary+secret/value= and canary-token in its text'))
+    t.notMatch(stdout() + stderr(), /canary\+secret/, level)
+    t.equal(stdout() === '', level === 'silent', level)
+  }
+})

@@ -1,0 +1,146 @@
+import t from 'tap'
+import { loadConfig, type Environment, type Flags } from '../../src/config/load-config.ts'
+
+const config = (environment: Environment, flags: Flags = {}) => {
+  const loaded = loadConfig(environment, flags)
+  t.strictSame(loaded.problems, [])
+  return loaded.config
+}
+const problems = (environment: Environment, flags: Flags = {}) =>
+  loadConfig(environment, flags).problems
+
+const DEFAULTS = {
+  port: 8080,
+  host: '127.0.0.1',
+  mode: 'service',
+  service: 'integration-assessment',
+  binding: undefined,
+  keyFile: undefined,
+  target: 'entities',
+  connectTimeout: 5_000,
+  responseTimeout: 60_000,
+  idleTimeout: 120_000,
+  upstreamConnections: 128,
+  maxHeaderSize: 65_536,
+  caFile: undefined,
+  allowHttp: 'loopback',
+  drainDelay: 2_000,
+  drainTimeout: 25_000,
+  tokenUrl: undefined,
+  tokenScope: undefined,
+  tokenTimeout: 5_000,
+  tokenWait: 8_000,
+  logLevel: 'info',
+  logFormat: 'auto',
+}
+
+t.test('without any setting the defaults are in force', async (t) => {
+  t.strictSame(loadConfig({}), { config: DEFAULTS, problems: [], warnings: [] })
+})
+
+t.test('nobody can change the configuration afterwards', async (t) => {
+  t.equal(Object.isFrozen(config({})), true)
+})
+
+t.test('a variable sets a setting, and a flag wins over it', async (t) => {
+  const environment = { SKP_PORT: '3000', SKP_TARGET: 'endpoints.api' }
+  t.strictSame(config(environment), { ...DEFAULTS, port: 3000, target: 'endpoints.api' })
+  t.strictSame(config(environment, { port: '4000' }), {
+    ...DEFAULTS,
+    port: 4000,
+    target: 'endpoints.api',
+  })
+})
+
+t.test('an empty variable counts as unset, an empty flag does not', async (t) => {
+  t.strictSame(config({ SKP_PORT: '', SKP_MODE: '', SKP_BINDING: '', PORT: '' }), DEFAULTS)
+  t.strictSame(problems({}, { binding: '' }), ['--binding: expected some text, got ""'])
+})
+
+t.test('every problem is told at once, with what was written where', async (t) => {
+  const environment = { SKP_PORT: '99999', SKP_MODE: 'both', SKP_IDLE_TIMEOUT: '5' }
+  t.strictSame(problems(environment, { 'log-level': 'loud' }), [
+    'SKP_PORT: expected a whole number from 0 to 65535, got "99999"',
+    'SKP_MODE: expected one of service, sidecar, got "both"',
+    'SKP_IDLE_TIMEOUT: expected a duration with its unit, such as 500ms, 5s or 2m, and above 0, got "5"',
+    '--log-level: expected one of trace, debug, info, warn, error, fatal, silent, got "loud"',
+  ])
+})
+
+t.test('a faulty setting has its default, so that later checks can run', async (t) => {
+  const environment = { SKP_PORT: 'x', SKP_MODE: 'x', SKP_ALLOW_HTTP: 'x', PORT: 'x' }
+  t.strictSame(loadConfig(environment).config, DEFAULTS)
+})
+
+const PORTS: Record<string, [environment: Environment, port: number]> = {
+  'PORT where SKP_PORT is unset': [{ PORT: '3000' }, 3000],
+  'SKP_PORT before PORT': [{ PORT: '3000', SKP_PORT: '4000' }, 4000],
+  'SKP_PORT in sidecar mode': [{ SKP_MODE: 'sidecar', PORT: '3000', SKP_PORT: '4000' }, 4000],
+  'a free one for 0': [{ SKP_PORT: '0' }, 0],
+}
+
+for (const [title, [environment, port]] of Object.entries(PORTS)) {
+  t.test(`the port is ${title}`, async (t) => {
+    t.equal(config(environment).port, port)
+  })
+}
+
+t.test('a sidecar never takes PORT, which belongs to the app', async (t) => {
+  t.strictSame(problems({ SKP_MODE: 'sidecar', PORT: '3000' }), [
+    'SKP_PORT: required when SKP_MODE=sidecar (PORT belongs to the app)',
+  ])
+  t.strictSame(problems({ SKP_MODE: 'sidecar', PORT: 'x' }).length, 1, 'nor looks at it')
+})
+
+t.test('a faulty port of a sidecar is one problem, not two', async (t) => {
+  const expects = 'expected a whole number from 0 to 65535, got "x"'
+  t.strictSame(problems({ SKP_MODE: 'sidecar', SKP_PORT: 'x' }), [`SKP_PORT: ${expects}`])
+  t.strictSame(problems({ SKP_MODE: 'sidecar' }, { port: 'x' }), [`--port: ${expects}`])
+})
+
+t.test('a faulty PORT is a problem of that name', async (t) => {
+  t.strictSame(problems({ PORT: 'x' }), ['PORT: expected a whole number from 0 to 65535, got "x"'])
+})
+
+const HOSTS: Record<string, [environment: Environment, host: string]> = {
+  'all on Cloud Foundry': [{ VCAP_APPLICATION: '{}' }, '0.0.0.0'],
+  'all on Kubernetes': [{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, '0.0.0.0'],
+  'loopback for a sidecar on Cloud Foundry': [
+    { VCAP_APPLICATION: '{}', SKP_MODE: 'sidecar', SKP_PORT: '1' },
+    '127.0.0.1',
+  ],
+  'loopback elsewhere': [{}, '127.0.0.1'],
+  'what SKP_HOST says, on a laptop': [{ SKP_HOST: '::1' }, '::1'],
+  'what SKP_HOST says, on Cloud Foundry': [
+    { VCAP_APPLICATION: '{}', SKP_HOST: '10.0.0.1' },
+    '10.0.0.1',
+  ],
+  'what SKP_HOST says, for a sidecar': [
+    { SKP_MODE: 'sidecar', SKP_PORT: '1', SKP_HOST: '0.0.0.0' },
+    '0.0.0.0',
+  ],
+}
+
+for (const [title, [environment, host]] of Object.entries(HOSTS)) {
+  t.test(`the address is ${title}`, async (t) => {
+    t.equal(config(environment).host, host)
+  })
+}
+
+t.test(
+  'a drain timeout that leaves nothing beyond the delay it includes is a problem',
+  async (t) => {
+    const environment = { SKP_DRAIN_DELAY: '5s', SKP_DRAIN_TIMEOUT: '5s' }
+    t.strictSame(problems(environment), [
+      'SKP_DRAIN_TIMEOUT: must be longer than SKP_DRAIN_DELAY, which it includes',
+    ])
+    t.match(config({ ...environment, SKP_DRAIN_TIMEOUT: '6s' }), { drainTimeout: 6_000 })
+  },
+)
+
+t.test('a misspelt setting is warned of by name, never by value', async (t) => {
+  const environment = { SKP_KEYFILE: 's3cret', SKP_PORT: '1', OTHER: 's3cret', skp_port: 's3cret' }
+  t.strictSame(loadConfig(environment).warnings, [
+    'SKP_KEYFILE is not a setting of this program and has no effect',
+  ])
+})

@@ -1,0 +1,70 @@
+import t from 'tap'
+import {
+  choice,
+  delay,
+  integer,
+  size,
+  text,
+  timeLimit,
+  type SettingType,
+} from '../../src/config/setting-types.ts'
+
+const VALUES: readonly [SettingType<unknown>, Record<string, unknown>][] = [
+  [
+    delay,
+    {
+      '0s': 0,
+      '500ms': 500,
+      '5s': 5_000,
+      '2m': 120_000,
+      '1h': 3_600_000,
+      '2147483s': 2_147_483_000,
+    },
+  ],
+  [size(1, 2 ** 40), { '1B': 1, '64KB': 65_536, '10MB': 10_485_760, '2GB': 2_147_483_648 }],
+  [timeLimit, { '1ms': 1, '5s': 5_000 }],
+  [integer(1, 65_535), { '1': 1, '8080': 8080, '0080': 80, '65535': 65_535 }],
+  [choice('on', 'off'), { on: 'on', off: 'off' }],
+  [text, { a: 'a', ' a b ': ' a b ' }],
+]
+
+for (const [type, values] of VALUES) {
+  t.test(`${type.name} is read`, async (t) => {
+    for (const [written, value] of Object.entries(values)) {
+      t.equal(type.parse(written), value, JSON.stringify(written))
+    }
+  })
+}
+
+const FAULTY: readonly [SettingType<unknown>, readonly string[]][] = [
+  [
+    delay,
+    ['', '5', 's', '-5s', '+5s', '1.5s', '5 s', '5S', '5sec', '1m30s', ' 5s', '5s\n', '1e3s', '1d'],
+  ],
+  [size(2048, 4096), ['', '64', '3kb', '3 KB', '-3KB', '1.5MB', '1TB', 'KB', '1KB', '5KB']],
+  [timeLimit, ['0s', '0ms', '5', 's']],
+  [
+    integer(1, 65_535),
+    ['', '0', '65536', '-1', '1.0', '0x50', '1e3', ' 80', '80a', '9'.repeat(16)],
+  ],
+  [choice('on', 'off'), ['', 'ON', 'true', 'on ', 'of']],
+  [text, ['', ' ', '\t\n']],
+]
+
+for (const [type, written] of FAULTY) {
+  t.test(`anything but ${type.expects} is refused`, async (t) => {
+    for (const value of written) t.equal(type.parse(value), undefined, JSON.stringify(value))
+  })
+}
+
+t.test('a duration that no timer can keep is refused', async (t) => {
+  t.equal(delay.parse('2147484s'), undefined)
+  t.equal(delay.parse('600h'), undefined)
+  t.equal(delay.parse('596h'), 2_145_600_000)
+})
+
+t.test('every type says what it expects', async (t) => {
+  t.equal(integer(1, 9).expects, 'a whole number from 1 to 9')
+  t.equal(choice('on', 'off').expects, 'one of on, off')
+  t.equal(choice('on', 'off').name, 'on | off')
+})

@@ -1,0 +1,49 @@
+/** Documents that can drift from the code, held against it. */
+import t from 'tap'
+import { readFileSync, readdirSync } from 'node:fs'
+import { configSchema, type Setting } from '../src/config/config-schema.ts'
+import { ERROR_CODES, errorEntry } from '../src/errors.ts'
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+const settings = Object.values<Setting<unknown>>(configSchema)
+
+t.test('every error code has its section, with its status', async (t) => {
+  const sections = read('docs/errors.md').split(/^## /m).slice(1)
+  t.same(
+    sections.map((section) => section.split('\n', 1)[0]),
+    ERROR_CODES,
+  )
+  for (const [index, code] of ERROR_CODES.entries()) {
+    const section = sections[index] ?? ''
+    const { status, origin } = errorEntry(code)
+    t.ok(section.includes(`\n${status}, origin \`${origin}\``), code)
+    t.match(section, /\*\*Cause\.\*\*/, code)
+  }
+})
+
+t.test('.env.example has every setting with its description and default', async (t) => {
+  const blocks = settings.map(({ env, description, default: value, defaultNote }) => {
+    const note = defaultNote === undefined ? '' : `# Default: ${defaultNote}.\n`
+    return `# ${description}\n${note}# ${env}=${value ?? ''}\n`
+  })
+  t.ok(read('.env.example').endsWith(`\n${blocks.join('\n')}`))
+})
+
+t.test('documents name only settings that exist', async (t) => {
+  const known = new Set<string>(settings.map(({ env }) => env))
+  const documents = readdirSync(new URL('../docs', import.meta.url), {
+    recursive: true,
+    encoding: 'utf8',
+  }).filter((path) => path.endsWith('.md'))
+  for (const path of ['README.md', 'SECURITY.md', ...documents.map((name) => `docs/${name}`)]) {
+    for (const [name] of read(path).matchAll(/\bSKP_[A-Z_]*[A-Z]\b/g)) {
+      t.ok(known.has(name), `${path}: ${name}`)
+    }
+  }
+})
+
+t.test('the README begins with the two commands that CI runs', async (t) => {
+  t.match(read('README.md'), /npm ci && npm run demo.*\nnpm ci && npm test/)
+  t.match(read('.ci/run'), /npm ci && npm test/)
+})

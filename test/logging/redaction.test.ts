@@ -1,0 +1,55 @@
+import t from 'tap'
+import { Redactor } from '../../src/logging/redaction.ts'
+
+const redact = (line: string, ...secrets: readonly string[]) => {
+  const redactor = new Redactor()
+  for (const secret of secrets) redactor.add(secret)
+  return redactor.redact(line)
+}
+
+const SECRET = 'f1e2$Q"z\\+/='
+
+t.test('a line without a secret is untouched', async (t) => {
+  t.equal(redact('{"msg":"listening"}'), '{"msg":"listening"}')
+  t.equal(redact('{"msg":"listening"}', SECRET), '{"msg":"listening"}')
+})
+
+const FORMS = {
+  'as it is': SECRET,
+  'inside JSON': JSON.stringify(SECRET).slice(1, -1),
+  'inside a URL': encodeURIComponent(SECRET),
+}
+
+for (const [title, form] of Object.entries(FORMS)) {
+  t.test(`a secret is cut out ${title}, every time`, async (t) => {
+    t.equal(redact(`a=${form}&b=${form};`, SECRET), 'a=[redacted]&b=[redacted];')
+  })
+}
+
+t.test('signs that mean something in a pattern are plain characters', async (t) => {
+  t.equal(redact('a.*b.*c.*d aXXbXXcXXd', 'a.*b.*c.*d'), '[redacted] aXXbXXcXXd')
+  t.equal(redact('<$&$1$$-secret>', '$&$1$$-secret'), '<[redacted]>')
+})
+
+t.test('a value that is as short as a word is left alone', async (t) => {
+  t.equal(redact('1234567', '1234567'), '1234567')
+  t.equal(redact('12345678', '12345678'), '[redacted]')
+  t.equal(redact('listening', ''), 'listening')
+})
+
+t.test('the credential is known for good, of the tokens the last seven', async (t) => {
+  const tokens = Array.from({ length: 20 }, (_, index) => `token-number-${index};`)
+  const found = tokens.filter((token) => redact(token, SECRET, ...tokens) === '[redacted]')
+  t.strictSame(found, tokens.slice(13))
+  t.equal(redact(SECRET, SECRET, ...tokens), '[redacted]')
+})
+
+t.test('a secret that contains another leaves no piece behind', async (t) => {
+  const longer = 'first-secret-and-more'
+  t.equal(redact(longer, 'first-secret', longer), '[redacted]')
+})
+
+t.test('a secret is cut out of a form body, as the token request has it', async (t) => {
+  const body = new URLSearchParams({ client_secret: "it's (a) secret!" }).toString()
+  t.equal(redact(body, "it's (a) secret!"), 'client_secret=[redacted]')
+})

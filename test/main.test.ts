@@ -1,0 +1,203 @@
+/** The built program, judged as a process: by its exit code, its output and what it sends. */
+import t, { type Test } from 'tap'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { call } from './fixtures/http-client.ts'
+import { startProgram } from './fixtures/program.ts'
+import { startTokenServer } from './fixtures/proxy.ts'
+import { startServer, startStreamingServer } from './fixtures/recording-server.ts'
+
+const SECRET = 'canary+secret/value='
+
+const vcapServices = (entities: string, url: string): string =>
+  JSON.stringify({
+    'integration-assessment': [
+      {
+        label: 'integration-assessment',
+        name: 'intas',
+        tags: [],
+        credentials: { entities, url, clientid: 'sb-client!b1', clientsecret: SECRET },
+      },
+    ],
+  })
+
+/** The program with a bound service, listening on a free port. */
+const startBound = async (
+  t: Test,
+  api: string,
+  settings: Readonly<Record<string, string>> = {},
+  program: 'built' | 'source' = 'built',
+) => {
+  const tokenServer = await startTokenServer(t)
+  const environment = {
+    PORT: '0',
+    VCAP_SERVICES: vcapServices(api, tokenServer.url),
+    SKP_DRAIN_DELAY: '0ms',
+    ...settings,
+  }
+  const running = startProgram(t, [], environment, program)
+  const { address } = await running.logged('listening')
+  return { ...running, port: Number(new URL(String(address)).port), tokenServer }
+}
+
+for (const program of ['built', 'source'] as const) {
+  t.test(`from ${program}: tells its usage and version`, async (t) => {
+    const help = startProgram(t, ['--help'], {}, program)
+    const version = startProgram(t, ['--version'], {}, program)
+    const wrong = startProgram(t, ['sevre'], {}, program)
+    t.same(await Promise.all([help.ended, version.ended, wrong.ended]), [0, 0, 2])
+    t.match(help.stdout(), /^Usage: service-key-proxy/)
+    t.match(version.stdout(), /^\d+\.\d+\.\d+\n$/)
+    t.equal(
+      wrong.stderr(),
+      'service-key-proxy: unknown command "sevre"; --help lists what there is\n',
+    )
+  })
+
+  t.test(
+    `from ${program}: runs with nothing but PORT and VCAP_SERVICES, stops on SIGTERM`,
+    async (t) => {
+      const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+      const { port, child, ended } = await startBound(t, api.url, {}, program)
+      t.match(await call(port, { path: '/Vendor' }), { status: 200 })
+      child.kill('SIGTERM')
+      t.equal(await ended, 0)
+    },
+  )
+
+  t.test(`from ${program}: cannot start without a binding`, async (t) => {
+    const { ended, stderr } = startProgram(t, [], {}, program)
+    t.equal(await ended, 3)
+    t.match(stderr(), /no binding of SKP_SERVICE="integration-assessment" found/)
+  })
+}
+
+t.test('a broken VCAP_SERVICES does not print the secret in it', async (t) => {
+  const broken = vcapServices('https://api.example.com', 'https://token.example.com').slice(0, -3)
+  const { ended, stdout, stderr } = startProgram(t, [], { VCAP_SERVICES: broken })
+  t.equal(await ended, 2)
+  t.match(stderr(), /VCAP_SERVICES: is not a JSON object/)
+  t.notMatch(stdout() + stderr(), /canary/)
+})
+
+t.test('every problem is told at once', async (t) => {
+  const { ended, stderr } = startProgram(t, ['--log-level', 'loud'], {
+    VCAP_SERVICES: vcapServices('http://api.example.com', 'not a url'),
+    SKP_CONNECT_TIMEOUT: '5',
+  })
+  t.equal(await ended, 2)
+  for (const name of ['--log-level', 'SKP_CONNECT_TIMEOUT', 'entities', 'url']) {
+    t.ok(stderr().includes(name), name)
+  }
+  t.notMatch(stderr(), /canary/)
+})
+
+t.test('a port in use has its own exit code', async (t) => {
+  const holder = net.createServer()
+  await new Promise<void>((resolve) => {
+    holder.listen(0, '127.0.0.1', resolve)
+  })
+  t.teardown(() => holder.close())
+  const { port } = holder.address() as AddressInfo
+  const { ended, stderr } = startProgram(t, ['--port', String(port)], {
+    VCAP_SERVICES: vcapServices('https://api.example.com', 'https://token.example.com'),
+  })
+  t.equal(await ended, 4)
+  t.match(stderr(), new RegExp(`port ${port} on 127.0.0.1 is in use; choose another with SKP_PORT`))
+})
+
+t.test('SIGTERM lets requests in flight finish', async (t) => {
+  let finish: (() => void) | undefined
+  const api = await startStreamingServer(t, (_request, response) => {
+    response.write('first ')
+    finish = () => response.end('last')
+  })
+  const { port, child, ended, logged } = await startBound(t, api.url)
+  const inFlight = call(port)
+  while (finish === undefined) await new Promise(setImmediate)
+  child.kill('SIGTERM')
+  await logged('stopping')
+  finish()
+  t.equal((await inFlight).body.toString(), 'first last')
+  t.equal(await ended, 0)
+})
+
+t.test('a second signal ends at once', async (t) => {
+  const api = await startStreamingServer(t, () => {})
+  const { port, child, ended, logged } = await startBound(t, api.url)
+  call(port).catch(() => {})
+  await logged('token obtained')
+  child.kill('SIGTERM')
+  await logged('stopping')
+  child.kill('SIGTERM')
+  t.equal(await ended, 1)
+})
+
+t.test('logs JSON with level names and ISO times, and no secret', async (t) => {
+  const api = await startServer(t, ({ headers }, response) => {
+    response.writeHead(500).end(String(headers.authorization))
+  })
+  const program = await startBound(t, api.url, { SKP_LOG_LEVEL: 'trace' })
+  await call(program.port, { path: '/Vendor' })
+  await call(program.port, { path: '/%2e%2e/x' })
+  await program.logged('GET /%2e%2e/x')
+  program.child.kill('SIGTERM')
+  t.equal(await program.ended, 0)
+  const output = program.stdout() + program.stderr()
+  t.notMatch(output, /canary|test-token/)
+  for (const line of output.trim().split('\n')) {
+    const { level, written_at: writtenAt } = JSON.parse(line) as Record<string, string>
+    t.match(level, /^(info|warn)$/)
+    t.match(writtenAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  }
+})
+
+const residentBytes = (pid: number): number => {
+  const pages = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]
+  return Number(pages) * 4096
+}
+
+const SIZE = 256 * 1024 * 1024
+const CHUNK = Buffer.alloc(1024 * 1024, 'x')
+
+const writeAll = async (target: NodeJS.WritableStream, onChunk: () => void): Promise<void> => {
+  for (let sent = 0; sent < SIZE; sent += CHUNK.length) {
+    onChunk()
+    if (!target.write(CHUNK)) await once(target, 'drain')
+  }
+  target.end()
+}
+
+t.test(
+  '256 MB up and down grow the resident memory by less than 80 MB',
+  { skip: process.platform === 'linux' ? false : 'reads /proc' },
+  async (t) => {
+    let received = 0
+    const api = await startStreamingServer(t, (request, response) => {
+      request.on('data', (chunk: Buffer) => (received += chunk.length))
+      request.on('end', () => void writeAll(response, () => {}))
+    })
+    const { port, child } = await startBound(t, api.url)
+    await call(port, { path: '/-/ready' })
+    const pid = child.pid ?? 0
+    const before = residentBytes(pid)
+    let peak = before
+    const measure = (): void => {
+      peak = Math.max(peak, residentBytes(pid))
+    }
+    const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent: false })
+    void writeAll(request, measure)
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    let returned = 0
+    for await (const chunk of response) {
+      returned += (chunk as Buffer).length
+      measure()
+    }
+    t.equal(received, SIZE)
+    t.equal(returned, SIZE)
+    const growth = Math.round((peak - before) / 1024 / 1024)
+    t.ok(growth < 80, `grew by ${growth} MB`)
+  },
+)

@@ -1,0 +1,77 @@
+import t from 'tap'
+import { requestHeaders } from '../../src/proxy/request-headers.ts'
+
+const ADDED = {
+  authorization: 'Bearer token',
+  correlationId: 'correlation',
+  userAgent: 'service-key-proxy/1.0.0',
+}
+const IDS = ['x-correlation-id', 'correlation', 'x-correlationid', 'correlation']
+const OWN_AGENT = ['user-agent', 'service-key-proxy/1.0.0']
+const AUTHORIZED = ['authorization', 'Bearer token']
+const send = (raw: readonly string[]) => requestHeaders(raw, ADDED)
+
+t.test('the token, the ids and a user agent are added', async (t) => {
+  t.strictSame(send([]), [...OWN_AGENT, ...IDS, ...AUTHORIZED])
+})
+
+t.test("the caller's fields go on as they are: spelling, order, repetition", async (t) => {
+  const raw = ['Accept', 'application/json', 'COOKIE', 'a=1', 'accept', 'text/html', 'X-Empty', '']
+  t.strictSame(send(raw).slice(0, raw.length), raw)
+})
+
+t.test('the content type keeps its every byte', async (t) => {
+  const raw = ['Content-Type', 'multipart/mixed;boundary="Batch_1"; charset=utf-8']
+  t.strictSame(send(raw).slice(0, 2), raw)
+})
+
+t.test("the caller's user agent is kept", async (t) => {
+  const raw = ['User-Agent', 'caller/2.0']
+  t.strictSame(send(raw), [...raw, ...IDS, ...AUTHORIZED])
+})
+
+const DROPPED = [
+  'Authorization',
+  'AUTHORIZATION',
+  'X-Correlation-ID',
+  'X-CorrelationID',
+  'Host',
+  'Expect',
+  'Forwarded',
+  'X-Real-IP',
+  'X-Forwarded-For',
+  'x-forwarded-host',
+  'X-Forwarded-Client-Cert',
+  'X-CF-App-Instance',
+  'x-cf-process-instance',
+  'Connection',
+  'Keep-Alive',
+  'Proxy-Authorization',
+  'Proxy-Connection',
+  'TE',
+  'Trailer',
+  'Transfer-Encoding',
+  'Upgrade',
+  'HTTP2-Settings',
+]
+
+for (const name of DROPPED) {
+  t.test(`${name} of the caller does not reach the API`, async (t) => {
+    t.strictSame(send([name, 'attack', name, 'twice']), send([]))
+  })
+}
+
+t.test('fields whose names only begin alike are kept', async (t) => {
+  const raw = ['X-Forwarded', 'a', 'X-CFG', 'b', 'Authorization-Info', 'c', 'Hosts', 'd']
+  t.strictSame(send(raw).slice(0, raw.length), raw)
+})
+
+t.test('a field that Connection nominates is dropped', async (t) => {
+  const raw = ['X-Internal', 'a', 'Connection', 'x-internal, x-other', 'X-Kept', 'b']
+  t.strictSame(send(raw), ['X-Kept', 'b', ...send([])])
+})
+
+t.test('Connection cannot take away what the proxy adds', async (t) => {
+  const names = 'authorization, x-correlation-id, x-correlationid, user-agent'
+  t.strictSame(send(['Connection', names, 'User-Agent', 'caller']), send([]))
+})

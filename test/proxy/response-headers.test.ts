@@ -1,0 +1,42 @@
+import t from 'tap'
+import { responseHeaders } from '../../src/proxy/response-headers.ts'
+
+const IDS = { requestId: 'request', correlationId: 'correlation' }
+const ADDED = ['x-request-id', 'request', 'x-correlation-id', 'correlation']
+const answer = (...raw: readonly string[]) =>
+  responseHeaders(
+    raw.map((part) => Buffer.from(part, 'latin1')),
+    IDS,
+  )
+
+t.test('the fields of the API go on as they are: spelling, order, repetition', async (t) => {
+  const raw = ['Content-Type', 'application/json', 'set-cookie', 'a=1', 'SET-COOKIE', 'b=2']
+  t.strictSame(answer(...raw), [...raw, ...ADDED])
+})
+
+t.test('values keep every byte', async (t) => {
+  const raw = ['Content-Disposition', 'attachment; filename="\u00c3\u00bc\u00ff.zip"']
+  t.strictSame(answer(...raw), [...raw, ...ADDED])
+})
+
+for (const name of ['Connection', 'Keep-Alive', 'Transfer-Encoding', 'Proxy-Authenticate', 'TE']) {
+  t.test(`${name} of the API stays on its connection`, async (t) => {
+    t.strictSame(answer(name, 'close'), ADDED)
+  })
+}
+
+t.test('a field that Connection nominates is dropped', async (t) => {
+  t.strictSame(answer('X-Hop', 'a', 'Connection', 'x-hop', 'X-Kept', 'b'), [
+    'X-Kept',
+    'b',
+    ...ADDED,
+  ])
+})
+
+t.test('an id that the API answers with is kept, in any spelling', async (t) => {
+  const request = ['X-Request-ID', 'theirs']
+  const correlation = ['X-Correlation-ID', 'theirs']
+  t.strictSame(answer(...request), [...request, 'x-correlation-id', 'correlation'])
+  t.strictSame(answer(...correlation), [...correlation, 'x-request-id', 'request'])
+  t.strictSame(answer(...request, ...correlation), [...request, ...correlation])
+})

@@ -1,0 +1,244 @@
+import t from 'tap'
+import { locateServiceKey, type LocateOptions } from '../../src/service-key/locate.ts'
+
+const credentials = {
+  entities: 'https://api.example/intas/entities/v1',
+  clientid: 'client',
+  clientsecret: 'secret',
+  url: 'https://acme.example',
+}
+const keyOf = (clientid: string) => ({ ...credentials, clientid })
+const entry = (name: string, clientid = name) => ({ name, credentials: keyOf(clientid) })
+const vcap = (...entries: readonly object[]) =>
+  JSON.stringify({ 'integration-assessment': entries })
+
+interface Places {
+  readonly files?: Readonly<Record<string, string>>
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+const locate = ({ files = {}, environment = {} }: Places, changes: Partial<LocateOptions> = {}) =>
+  locateServiceKey({
+    service: 'integration-assessment',
+    binding: undefined,
+    target: 'entities',
+    allowHttp: 'loopback',
+    tokenUrl: undefined,
+    keyFile: undefined,
+    environment,
+    readFile(path) {
+      const text = files[path]
+      if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+      return text
+    },
+    ...changes,
+  })
+
+const outcome = (places: Places, changes: Partial<LocateOptions> = {}) => {
+  const found = locate(places, changes)
+  return found.ok ? [found.key.clientId, found.origin] : [found.reason, found.problems]
+}
+
+const everywhere = {
+  files: {
+    'key.json': JSON.stringify(keyOf('of the key file')),
+    '/etc/vcap': vcap(entry('in-file', 'of the VCAP file')),
+    'default-env.json': `{"VCAP_SERVICES":${vcap(entry('in-default', 'of default-env'))}}`,
+  },
+  environment: {
+    VCAP_SERVICES_FILE_PATH: '/etc/vcap',
+    VCAP_SERVICES: vcap(entry('in-env', 'of VCAP_SERVICES')),
+  },
+}
+
+t.test('SKP_KEY_FILE wins over every other place', async (t) => {
+  t.strictSame(outcome(everywhere, { keyFile: 'key.json' }), [
+    'of the key file',
+    'SKP_KEY_FILE key.json',
+  ])
+})
+
+t.test('then come VCAP_SERVICES_FILE_PATH, VCAP_SERVICES and default-env.json', async (t) => {
+  const { files, environment } = everywhere
+  const { VCAP_SERVICES } = environment
+  t.strictSame(outcome(everywhere), [
+    'of the VCAP file',
+    'VCAP_SERVICES_FILE_PATH /etc/vcap, binding "in-file"',
+  ])
+  t.strictSame(outcome({ files, environment: { VCAP_SERVICES } }), [
+    'of VCAP_SERVICES',
+    'VCAP_SERVICES, binding "in-env"',
+  ])
+  t.strictSame(outcome({ files }), ['of default-env', 'default-env.json, binding "in-default"'])
+})
+
+t.test('a place without a match is passed over', async (t) => {
+  const places = { ...everywhere, files: { ...everywhere.files, '/etc/vcap': '{}' } }
+  t.match(outcome(places), ['of VCAP_SERVICES'])
+})
+
+t.test('a key file may hold bindings, which are selected like any', async (t) => {
+  const files = { 'env.json': `{"VCAP_SERVICES":${vcap(entry('one'), entry('two'))}}` }
+  t.strictSame(outcome({ files }, { keyFile: 'env.json', binding: 'two' }), [
+    'two',
+    'SKP_KEY_FILE env.json, binding "two"',
+  ])
+})
+
+t.test('a key file whose bindings do not match ends the search', async (t) => {
+  const files = { 'env.json': '{"VCAP_SERVICES":{}}' }
+  t.strictSame(outcome({ ...everywhere, files }, { keyFile: 'env.json' }), [
+    'unbound',
+    [
+      'no binding of SKP_SERVICE="integration-assessment" found; looked at SKP_KEY_FILE env.json (no bindings)',
+    ],
+  ])
+})
+
+t.test('a user-provided service is found by its shape', async (t) => {
+  const VCAP_SERVICES = JSON.stringify({ 'user-provided': [entry('mine')] })
+  t.match(outcome({ environment: { VCAP_SERVICES } }), ['mine'])
+})
+
+t.test('several matches are named, and none is chosen', async (t) => {
+  const environment = { VCAP_SERVICES: vcap(entry('one'), entry('two')) }
+  t.strictSame(outcome({ environment }), [
+    'unbound',
+    ['VCAP_SERVICES: several bindings match ("one", "two"); name one with SKP_BINDING'],
+  ])
+  t.match(outcome({ environment }, { binding: 'two' }), ['two'])
+})
+
+t.test('nothing found: every place is listed, with what was there', async (t) => {
+  t.strictSame(outcome({}), [
+    'unbound',
+    [
+      'no binding of SKP_SERVICE="integration-assessment" found; looked at VCAP_SERVICES_FILE_PATH (absent); VCAP_SERVICES (absent); default-env.json in the working directory (absent)',
+    ],
+  ])
+  const environment = { VCAP_SERVICES_FILE_PATH: 'empty', VCAP_SERVICES: vcap(entry('one')) }
+  t.strictSame(outcome({ environment, files: { empty: '{}' } }, { binding: 'two' }), [
+    'unbound',
+    [
+      'no binding named SKP_BINDING="two" found; looked at VCAP_SERVICES_FILE_PATH empty (no bindings); VCAP_SERVICES (no match among "one"); default-env.json in the working directory (absent)',
+    ],
+  ])
+})
+
+t.test('every problem of the key that was found carries its place', async (t) => {
+  const VCAP_SERVICES = vcap({ name: 'one', credentials: { entities: 'nowhere' } })
+  t.strictSame(outcome({ environment: { VCAP_SERVICES } }), [
+    'invalid',
+    [
+      'VCAP_SERVICES, binding "one": field "entities" is not a URL',
+      'VCAP_SERVICES, binding "one": field "clientid" is missing',
+      'VCAP_SERVICES, binding "one": field "clientsecret" is missing',
+      'VCAP_SERVICES, binding "one": field "url" is missing',
+    ],
+  ])
+})
+
+const BROKEN: Record<string, [changed: Places, keyFile: string | undefined, problem: string]> = {
+  'a key file that is not there': [
+    {},
+    'gone.json',
+    'SKP_KEY_FILE gone.json: cannot be read (ENOENT)',
+  ],
+  'a key file without JSON': [
+    { files: { 'key.json': 'FAILED' } },
+    'key.json',
+    'SKP_KEY_FILE key.json: is not a JSON object',
+  ],
+  'a VCAP file that is not there': [
+    { environment: { ...everywhere.environment, VCAP_SERVICES_FILE_PATH: 'gone' } },
+    undefined,
+    'VCAP_SERVICES_FILE_PATH gone: cannot be read (ENOENT)',
+  ],
+  'a VCAP file without JSON': [
+    { files: { ...everywhere.files, '/etc/vcap': '' } },
+    undefined,
+    'VCAP_SERVICES_FILE_PATH /etc/vcap: is not a JSON object',
+  ],
+  'broken VCAP_SERVICES': [
+    { environment: { VCAP_SERVICES: '{' } },
+    undefined,
+    'VCAP_SERVICES: is not a JSON object',
+  ],
+  'a broken default-env.json': [
+    { environment: {}, files: { 'default-env.json': '{' } },
+    undefined,
+    'default-env.json: is not a JSON object',
+  ],
+}
+
+for (const [title, [changed, keyFile, problem]] of Object.entries(BROKEN)) {
+  t.test(`${title} ends the search: going on could take another tenant's key`, async (t) => {
+    t.strictSame(outcome({ ...everywhere, ...changed }, { keyFile }), ['invalid', [problem]])
+  })
+}
+
+const CANARY = 'canary-5ecret'
+const TEXTS = {
+  'a lone secret': CANARY,
+  'JSON that breaks off': `{"clientsecret":"${CANARY}"`,
+  'JSON with a stray character': `{"clientsecret":"${CANARY}"}}`,
+  'JSON with a bare value': `{"clientsecret":${CANARY}}`,
+  'a list': `["${CANARY}"]`,
+  'VCAP_SERVICES as broken text': JSON.stringify({ VCAP_SERVICES: `{"a":"${CANARY}"` }),
+  'a key without the other fields': `{"clientsecret":"${CANARY}"}`,
+}
+
+for (const [title, text] of Object.entries(TEXTS)) {
+  t.test(`${title} is refused without a word of it, wherever it is`, async (t) => {
+    const files = { 'key.json': text, 'default-env.json': text }
+    const environment = { VCAP_SERVICES: text }
+    const VCAP_SERVICES_FILE_PATH = 'key.json'
+    for (const found of [
+      locate({ files }, { keyFile: 'key.json' }),
+      locate({ files, environment: { VCAP_SERVICES_FILE_PATH } }),
+      locate({ environment }),
+      locate({ files }),
+    ]) {
+      t.equal(found.ok, false)
+      t.notMatch(JSON.stringify(found), CANARY)
+    }
+  })
+}
+
+t.test('a key given where the path of a key file belongs is not repeated', async (t) => {
+  const found = locate({}, { keyFile: JSON.stringify({ ...credentials, clientsecret: CANARY }) })
+  t.equal(found.ok, false)
+  t.notMatch(JSON.stringify(found), CANARY)
+})
+
+t.test('a default-env.json about something else is passed over', async (t) => {
+  const found = locate({ files: { 'default-env.json': '{"destinations":[]}' } })
+  t.match(found, { ok: false, reason: 'unbound', problems: [/default-env\.json \(no bindings\)/] })
+})
+
+const refuseReading = (): never => {
+  throw Object.assign(new Error('no'), { code: 'EACCES' })
+}
+
+t.test('a default-env.json that is there but unreadable ends the search', async (t) => {
+  t.match(locate({}, { readFile: refuseReading }), {
+    ok: false,
+    reason: 'invalid',
+    problems: ['default-env.json: cannot be read (EACCES)'],
+  })
+})
+
+t.test('two bindings of one instance, as during a rotation, are told apart by guid', async (t) => {
+  const twins = ['guid-1', 'guid-2'].map((guid) =>
+    Object.assign(entry('intas', `client of ${guid}`), { binding_guid: guid }),
+  )
+  const environment = { VCAP_SERVICES: vcap(...twins) }
+  t.match(locate({ environment }), {
+    ok: false,
+    problems: [/"intas" \(guid-1\), "intas" \(guid-2\)/],
+  })
+  t.match(locate({ environment }, { binding: 'guid-2' }), {
+    ok: true,
+    key: { clientId: 'client of guid-2' },
+  })
+})
