@@ -1,0 +1,82 @@
+{{- define "service-key-proxy.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "service-key-proxy.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "service-key-proxy.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "service-key-proxy.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "service-key-proxy.labels" -}}
+{{ include "service-key-proxy.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "service-key-proxy.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "service-key-proxy.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "service-key-proxy.image" -}}
+{{- $repository := required "image.repository is required: no image is published" .Values.image.repository -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "service-key-proxy.secretName" -}}
+{{- if .Values.existingSecret.name -}}
+{{- .Values.existingSecret.name -}}
+{{- else -}}
+{{- default (printf "%s-key" (include "service-key-proxy.fullname" .)) .Values.serviceBinding.secretName -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Key of the Secret with the whole service key as JSON. */}}
+{{- define "service-key-proxy.secretKey" -}}
+{{- if .Values.existingSecret.name -}}
+{{- .Values.existingSecret.key -}}
+{{- else -}}
+credentials
+{{- end -}}
+{{- end -}}
+
+{{/* A duration as the proxy writes it (500ms, 25s, 2m, 1h) in whole milliseconds. */}}
+{{- define "service-key-proxy.milliseconds" -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $factor := get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit -}}
+{{- if or (not (regexMatch "^[0-9]+[a-z]+$" .)) (not $factor) -}}
+{{- fail (printf "settings.SKP_DRAIN_TIMEOUT: expected a duration such as 25s, got %q" .) -}}
+{{- end -}}
+{{- mul (regexFind "^[0-9]+" . | int64) $factor -}}
+{{- end -}}
+
+{{/* The kubelet must not kill the proxy while it finishes what is in flight. */}}
+{{- define "service-key-proxy.gracePeriod" -}}
+{{- $drain := .Values.settings.SKP_DRAIN_TIMEOUT | default "25s" | toString -}}
+{{- $grace := .Values.terminationGracePeriodSeconds | int64 -}}
+{{- if le (mul $grace 1000) (include "service-key-proxy.milliseconds" $drain | int64) -}}
+{{- fail (printf "terminationGracePeriodSeconds (%d) must be longer than SKP_DRAIN_TIMEOUT (%s)" $grace $drain) -}}
+{{- end -}}
+{{- $grace -}}
+{{- end -}}
