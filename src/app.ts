@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config/load-config.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { logAccess } from './logging/access-log.ts'
+import { watchCertificate } from './logging/certificate-log.ts'
 import type { Redactor } from './logging/redaction.ts'
 import { tokenLog } from './logging/token-log.ts'
 import { createDataServer } from './proxy/data-server.ts'
@@ -17,6 +18,7 @@ import { UpstreamPool } from './proxy/upstream.ts'
 import { systemCode } from './errors.ts'
 import type { ServiceKey } from './service-key/service-key.ts'
 import { CachedTokenSource } from './token/cached-token-source.ts'
+import { validityOf } from './certificate-validity.ts'
 import { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
 import { credentialFingerprint } from './token/credential-fingerprint.ts'
 import { retryingGrant } from './token/retrying-grant.ts'
@@ -47,12 +49,13 @@ export interface App {
 }
 
 const createTokens = ({ config, key, ca, clock, random, userAgent, log, redactor }: AppOptions) => {
-  const { tokenEndpoint: endpoint, clientId, clientSecret } = key
-  const { tokenScope: scope, tokenTimeout: timeout, tokenWait: waitLimit } = config
+  const { tokenEndpoint: endpoint, clientId, authentication } = key
+  const { tokenScope: scope, tokenParams: params, tokenTimeout: timeout } = config
   const grant = new ClientCredentialsGrant({
     endpoint,
     clientId,
-    clientSecret,
+    authentication,
+    params,
     scope,
     ca,
     timeout,
@@ -61,13 +64,18 @@ const createTokens = ({ config, key, ca, clock, random, userAgent, log, redactor
     random,
   })
   const onOutcome = tokenLog({ log, clock, tokenHost: endpoint.host, redactor })
-  const cacheKey = credentialFingerprint([endpoint.href, clientId, clientSecret, scope ?? ''])
+  const cacheKey = credentialFingerprint([
+    endpoint.href,
+    clientId,
+    ...Object.values(authentication),
+    scope ?? '',
+    params ?? '',
+  ])
   const source = new CachedTokenSource({
-    grant: retryingGrant({ grant, clock, random }),
-    cacheKey,
+    credential: { grant: retryingGrant({ grant, clock, random }), cacheKey },
     clock,
     random,
-    waitLimit,
+    waitLimit: config.tokenWait,
     onOutcome,
   })
   return { source, grant }
@@ -84,6 +92,21 @@ const createUpstreamFor = ({ config, key, ca }: AppOptions) =>
     maxHeaderSize: config.maxHeaderSize,
   })
 
+const proxySettings = (config: Config) => ({
+  limits: config,
+  maxInFlight: config.maxInFlight,
+  maxBody: config.maxBody ?? Infinity,
+  replayWrites: config.replayWrites === 'on',
+  passUnauthorized: config.passUnauthorized === 'on',
+  renewOnForbidden: config.renewOnForbidden === 'on',
+})
+
+/** @returns ends the watch; `undefined`: there is nothing to watch */
+const watchCredential = ({ key, log, clock }: AppOptions): (() => void) | undefined =>
+  key.authentication.method === 'tls_client_auth'
+    ? watchCertificate({ log, clock, validity: validityOf(key.authentication.certificate) })
+    : undefined
+
 /** What happens to requests, as told to the log. */
 const observersOf = ({ log, clock }: AppOptions) => ({
   onDone: (request: IncomingMessage, response: ServerResponse, journal: Journal): void =>
@@ -91,7 +114,10 @@ const observersOf = ({ log, clock }: AppOptions) => ({
   onDefect: (error: unknown, { ids }: Journal): void =>
     log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
   onTransportError: (error: unknown, { ids }: Journal): void =>
-    log.warn({ code: systemCode(error), request_id: ids.requestId }, 'the API did not answer'),
+    log.warn(
+      { code: systemCode(error), request_id: ids.requestId },
+      'the exchange with the API failed',
+    ),
 })
 
 export const createApp = async (options: AppOptions): Promise<App> => {
@@ -102,7 +128,7 @@ export const createApp = async (options: AppOptions): Promise<App> => {
   const upstream = createUpstreamFor(options)
   const { onDone, onDefect, onTransportError } = observersOf(options)
   const now = (): number => clock.now().monotonic
-  const app = createDataServer({ maxHeaderSize, now, onDone, onDefect })
+  const { app, connections } = createDataServer({ maxHeaderSize, now, onDone, onDefect })
   await app.register(probes, { readiness: () => readinessOf(lifecycle.phase, tokens.state()) })
   await app.register(proxyPlugin, {
     upstream,
@@ -110,20 +136,23 @@ export const createApp = async (options: AppOptions): Promise<App> => {
     tokens,
     userAgent,
     lifecycle,
-    limits: config,
+    ...proxySettings(config),
     onTransportError,
     onDefect,
   })
+  let endWatch: (() => void) | undefined
   return {
     async start() {
       await app.listen({ port: config.port, host: config.host })
       tokens.start()
+      endWatch = watchCredential(options)
       return (app.server.address() as AddressInfo).port
     },
     async stop() {
-      const inTime = await lifecycle.stop(app)
+      const inTime = await lifecycle.stop(app, connections)
       if (!inTime) log.warn('requests still in flight at SKP_DRAIN_TIMEOUT were cut off')
       tokens.stop()
+      endWatch?.()
       await Promise.all([grant.close(), upstream.destroy()])
     },
   }

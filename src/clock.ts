@@ -41,3 +41,17 @@ export const sleep = (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     const cancel = clock.schedule(ms, finish)
     signal.addEventListener('abort', finish)
   })
+
+/** What `promise` resolves to, or `undefined` after `ms` or as soon as `signal` aborts. */
+export const within = async <T>(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  promise: Promise<T>,
+): Promise<T | undefined> => {
+  const over = new AbortController()
+  const limit = sleep(clock, ms, AbortSignal.any([over.signal, signal]))
+  const result = await Promise.race([promise, limit])
+  over.abort()
+  return result ?? undefined
+}

@@ -36,6 +36,17 @@ const ERRORS = {
     origin: 'token-server',
     message: 'The token URL of the service key does not lead to a token endpoint.',
   },
+  upstream_rejected_token: {
+    status: 502,
+    origin: 'service-key-proxy',
+    message: 'The API rejects the access token, and a new one does not help.',
+  },
+  token_refreshed_retry: {
+    status: 503,
+    origin: 'service-key-proxy',
+    message: 'The API rejected the access token, which is being renewed; send the request again.',
+    retryAfter: 1,
+  },
   upstream_connect: {
     status: 502,
     origin: 'service-key-proxy',
@@ -66,6 +77,16 @@ const ERRORS = {
     origin: 'service-key-proxy',
     message: 'Too many requests at once.',
     retryAfter: 1,
+  },
+  body_too_large: {
+    status: 413,
+    origin: 'service-key-proxy',
+    message: 'The body of the request is larger than the proxy lets through.',
+  },
+  caller_timeout: {
+    status: 408,
+    origin: 'service-key-proxy',
+    message: 'The rest of the request did not arrive in time.',
   },
   not_allowed: {
     status: 405,
@@ -112,4 +133,6 @@ export const errorEntry = (code: ErrorCode): ErrorEntry => ERRORS[code]
 
 /** The `code` of an error of Node or a library, such as ECONNREFUSED: safe to log, unlike its text. */
 export const systemCode = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'unknown'

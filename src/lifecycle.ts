@@ -23,6 +23,14 @@ export interface Stoppable {
   }
 }
 
+/** Connections that Node does not count as idle although no request is in flight on them. */
+export interface Unused {
+  closeUnused(): void
+}
+
+/** How long a request whose head is half there may still arrive, to be refused in words. */
+const LATE_HEAD_MS = 1_000
+
 /** How often connections that have become idle are closed while the last requests finish. */
 const SWEEP_MS = 50
 
@@ -37,17 +45,19 @@ export class Lifecycle {
   }
 
   /** @returns whether everything in flight was finished in time */
-  async stop(app: Stoppable): Promise<boolean> {
+  async stop(app: Stoppable, connections: Unused): Promise<boolean> {
     const { clock, drainDelay, drainTimeout } = this.#options
     const startedAt = clock.now()
     this.phase = 'draining'
     await sleep(clock, drainDelay, NEVER)
     this.phase = 'closing'
     const closed = new AbortController()
+    const closingAt = clock.now()
     const done = (): void => closed.abort()
     const closing = app.close().then(done, done)
     while (!closed.signal.aborted && elapsed(startedAt, clock.now()) < drainTimeout) {
       app.server.closeIdleConnections()
+      if (elapsed(closingAt, clock.now()) >= LATE_HEAD_MS) connections.closeUnused()
       // oxlint-disable-next-line no-await-in-loop -- waits for time to pass
       await sleep(clock, SWEEP_MS, closed.signal)
     }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { once } from 'node:events'
 import http from 'node:http'
+import { connect } from 'node:net'
 import { systemClock } from '../src/clock.ts'
 import { call } from './fixtures/http-client.ts'
 import { CLIENT_SECRET, startProxy, startTokenServer, TOKEN } from './fixtures/proxy.ts'
@@ -96,6 +97,7 @@ t.test('probes', async (t) => {
     const ready = await call(port, { path: '/-/ready', headers: { 'x-correlation-id': 'c' } })
     t.match(ready, { status: 200, headers: { 'x-correlation-id': 'c', 'x-request-id': String } })
     t.same(JSON.parse(ready.body.toString()), { status: 'UP' })
+    t.match(await call(port, { method: 'HEAD', path: '/-/ready' }), { status: 200 })
   })
 
   t.test('say why not, while live does not care', async (t) => {
@@ -121,6 +123,7 @@ t.test('probes', async (t) => {
       ['GET', '/-/metrics'],
       ['POST', '/-/quit'],
       ['POST', '/-/ready'],
+      ['MERGE', '/-/live'],
     ] as const) {
       const answer = await call(port, { method, path })
       t.equal(answer.headers['x-error-code'], 'not_found', `${method} ${path}`)
@@ -179,11 +182,11 @@ t.test('stopping', async (t) => {
       settings: { SKP_DRAIN_TIMEOUT: '500ms' },
     })
     const hanging = call(port, { path: '/hangs' }).catch((error: unknown) => error)
-    const socket = (await import('node:net')).connect(port, '127.0.0.1')
+    const socket = connect(port, '127.0.0.1')
     await once(socket, 'connect')
     // The head is still incomplete when stopping begins, so the connection is not idle.
     socket.write('GET /late HTTP/1.1\r\nhost: x\r\n')
-    await new Promise(setImmediate)
+    for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
     const stopped = app.stop()
     await new Promise((resolve) => {
       setTimeout(resolve, 50)
@@ -196,6 +199,19 @@ t.test('stopping', async (t) => {
     t.match(bytes.toString(), /retry-after: 1\r\n/)
     await stopped
     t.ok((await hanging) instanceof Error)
+  })
+
+  t.test('does not wait for connections that never sent a whole request', async (t) => {
+    const { port, app, log } = await startProxy(t, { api: 'http://127.0.0.1:1' })
+    const silent = connect(port, '127.0.0.1')
+    const half = connect(port, '127.0.0.1')
+    await Promise.all([once(silent, 'connect'), once(half, 'connect')])
+    half.write('GET / HTTP/1.1\r\n')
+    for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
+    const startedAt = performance.now()
+    await app.stop()
+    t.ok(performance.now() - startedAt < 10_000, 'far below SKP_DRAIN_TIMEOUT')
+    t.notOk(log.some(({ msg }) => /cut off/.test(String(msg))))
   })
 
   t.test('cuts off what is still in flight at SKP_DRAIN_TIMEOUT, and says so', async (t) => {
@@ -225,10 +241,15 @@ t.test('neither secret nor token reaches the log, whatever happens', async (t) =
     tokenEndpoint: `${failing.url}/oauth/token`,
   })
   const working = await startProxy(t, { api: api.url })
+  const answers: string[] = []
   for (const { port } of [rejected, working]) {
-    for (const path of ['/Vendor', '/%2e%2e', '/-/ready', '/-/x']) await call(port, { path })
+    for (const path of ['/Vendor', '/%2e%2e', '/-/ready', '/-/x']) {
+      const { headers, body } = await call(port, { path })
+      if (headers['x-echo'] === undefined) answers.push(JSON.stringify(headers), body.toString())
+    }
   }
-  const written = JSON.stringify([rejected.log, working.log])
+  t.ok(answers.length >= 14, 'all but the one the API made itself')
+  const written = JSON.stringify([rejected.log, working.log, answers])
   for (const canary of [CLIENT_SECRET, encodeURIComponent(CLIENT_SECRET), TOKEN]) {
     t.notOk(written.includes(canary))
   }

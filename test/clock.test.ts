@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { elapsed, sleep, systemClock } from '../src/clock.ts'
+import { elapsed, sleep, systemClock, within } from '../src/clock.ts'
 import { ManualClock } from './fixtures/manual-clock.ts'
 
 t.test('the system clock tells both times', async (t) => {
@@ -72,5 +72,66 @@ t.test('a sleeper wakes when the signal aborts', async (t) => {
 t.test('nobody falls asleep after the signal', async (t) => {
   const clock = new ManualClock()
   await sleep(clock, 100, AbortSignal.abort())
+  t.equal(clock.pending, 0)
+})
+
+/** Waits 100 ms at most for a promise that the test keeps, or for the one given. */
+const waiting = (signal: AbortSignal, given?: Promise<unknown>) => {
+  const clock = new ManualClock()
+  const state = { result: undefined as unknown, done: false }
+  let resolve: ((value: unknown) => void) | undefined
+  const promised = new Promise<unknown>((settle) => {
+    resolve = settle
+  })
+  const run = async () => {
+    state.result = await within(clock, 100, signal, given ?? promised)
+    state.done = true
+  }
+  void run()
+  return { clock, state, keep: (value: unknown) => resolve?.(value) }
+}
+
+t.test('a promise that is kept in time gives its value, and no timer stays', async (t) => {
+  const { signal } = new AbortController()
+  const { clock, state, keep } = waiting(signal)
+  await clock.advance(99)
+  t.equal(state.done, false)
+  keep('value')
+  await clock.advance(0)
+  t.strictSame(state, { result: 'value', done: true })
+  t.equal(clock.pending, 0)
+})
+
+t.test('a promise that is kept already costs no time', async (t) => {
+  const { clock, state } = waiting(new AbortController().signal, Promise.resolve(0))
+  await clock.advance(0)
+  t.strictSame(state, { result: 0, done: true })
+  t.equal(clock.pending, 0)
+})
+
+t.test('waiting ends when the time is over, and a late value changes nothing', async (t) => {
+  const { clock, state, keep } = waiting(new AbortController().signal)
+  await clock.advance(100)
+  t.strictSame(state, { result: undefined, done: true })
+  keep('late')
+  await clock.advance(0)
+  t.equal(state.result, undefined)
+  t.equal(clock.pending, 0)
+})
+
+t.test('waiting ends when the signal aborts', async (t) => {
+  const controller = new AbortController()
+  const { clock, state } = waiting(controller.signal)
+  await clock.advance(99)
+  controller.abort()
+  await clock.advance(0)
+  t.strictSame(state, { result: undefined, done: true })
+  t.equal(clock.pending, 0, 'its timer is cancelled')
+})
+
+t.test('nobody waits after the signal', async (t) => {
+  const { clock, state } = waiting(AbortSignal.abort())
+  await clock.advance(0)
+  t.strictSame(state, { result: undefined, done: true })
   t.equal(clock.pending, 0)
 })

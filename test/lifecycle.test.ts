@@ -31,9 +31,13 @@ const start = (drainDelay = 2_000, drainTimeout = 25_000) => {
   const clock = new ManualClock()
   const server = new Server()
   const lifecycle = new Lifecycle({ clock, drainDelay, drainTimeout })
-  const state: { inTime?: boolean } = {}
+  const state: { inTime?: boolean; unused?: number } = {}
   const stop = async () => {
-    state.inTime = await lifecycle.stop(server)
+    state.inTime = await lifecycle.stop(server, {
+      closeUnused: () => {
+        state.unused = (state.unused ?? 0) + 1
+      },
+    })
   }
   return { clock, server, lifecycle, state, stop }
 }
@@ -51,6 +55,15 @@ t.test('goes on accepting for the drain delay, then refuses and closes', async (
   await clock.advance(1)
   t.equal(lifecycle.phase, 'closing')
   t.strictSame(server.calls, ['close'])
+})
+
+t.test('connections without a request get a second of grace, not the whole timeout', async (t) => {
+  const { clock, state, stop } = start()
+  void stop()
+  await clock.advance(2_900)
+  t.equal(state.unused, undefined)
+  await clock.advance(150)
+  t.ok(Number(state.unused) > 0)
 })
 
 t.test('ends as soon as the last request is finished, and cuts nothing off', async (t) => {

@@ -1,6 +1,7 @@
 /** Command line → command and flags, or what is wrong with it. Pure; every setting is a flag too. */
 import { parseArgs } from 'node:util'
 import { configSchema, flagName } from '../config/config-schema.ts'
+import { quotedInput } from '../quoted-input.ts'
 import type { Flags } from '../config/load-config.ts'
 
 export type CommandLine =
@@ -26,10 +27,11 @@ export const parseCommandLine = (args: readonly string[]): CommandLine => {
     if (help === true) return { command: 'help' }
     if (version === true) return { command: 'version' }
     const [command = 'serve', ...rest] = positionals
-    if (command !== 'serve') return { command: 'invalid', problem: `unknown command "${command}"` }
+    if (command !== 'serve')
+      return { command: 'invalid', problem: `unknown command ${quotedInput(command)}` }
     return rest.length === 0
       ? { command: 'serve', flags }
-      : { command: 'invalid', problem: `unexpected argument "${rest[0]}"` }
+      : { command: 'invalid', problem: `unexpected argument ${quotedInput(rest[0] as string)}` }
   } catch (error) {
     return { command: 'invalid', problem: (error as Error).message }
   }

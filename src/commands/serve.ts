@@ -1,4 +1,5 @@
 /** Configuration and key → a running proxy, or every problem at once on stderr and an exit code. */
+import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
 import { createApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -7,6 +8,7 @@ import { systemCode } from '../errors.ts'
 import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
 import { locateServiceKey, type FoundKey } from '../service-key/locate.ts'
+import type { ServiceKey } from '../service-key/service-key.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
 
@@ -32,7 +34,7 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
   const located = locateServiceKey({ ...config, environment, readFile })
   const faults = [...problems, ...authorities.problems]
   if (faults.length > 0 || !located.ok) {
-    const all = [...faults, ...(located.ok ? [] : located.problems)]
+    const all = [...faults, ...(located.ok ? [] : located.problems), ...warnings]
     const unbound = faults.length === 0 && !located.ok && located.reason === 'unbound'
     return refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
   }
@@ -44,7 +46,7 @@ const announce = (log: Logger, { config, found, warnings }: Prepared, port: numb
   const { baseUrl, tokenEndpoint } = found.key
   log.info(
     {
-      address: `http://${config.host}:${port}`,
+      address: `http://${isIPv6(config.host) ? `[${config.host}]` : config.host}:${port}`,
       base_url: baseUrl.href,
       token_host: tokenEndpoint.host,
     },
@@ -69,13 +71,18 @@ const loggerFor = (edge: Edge, { logFormat, logLevel }: Config, redactor: Redact
   return createLogger({ level: logLevel, format, destination: edge.stdout, redactor })
 }
 
+const secretOf = ({ authentication }: ServiceKey): string =>
+  authentication.method === 'client_secret_post'
+    ? authentication.clientSecret
+    : authentication.privateKey
+
 /** @returns the running proxy, or the exit code after telling why there is none */
 export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
   if (typeof prepared === 'number') return prepared
   const { config, found, ca } = prepared
   const redactor = new Redactor()
-  redactor.add(found.key.clientSecret)
+  redactor.add(secretOf(found.key))
   const log = await loggerFor(edge, config, redactor)
   const app = await createApp({
     config,

@@ -91,6 +91,39 @@ export const configSchema = {
     default: '64KB',
     description: 'Size of all header fields of a request, or of an answer, at most.',
   }),
+  maxInFlight: setting({
+    env: 'SKP_MAX_IN_FLIGHT',
+    type: integer(1, 100_000),
+    default: '1000',
+    description: 'Requests at the same time at most; more are answered with 503.',
+  }),
+  maxBody: optional({
+    env: 'SKP_MAX_BODY',
+    type: size(1024, 1024 ** 4),
+    defaultNote: 'unlimited',
+    description: 'Size of the body of a request at most.',
+  }),
+  replayWrites: setting({
+    env: 'SKP_REPLAY_WRITES',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      'Whether a request that the API answers with 401 is sent again with a new token even if it writes; its body must have a length of at most 64 KB.',
+  }),
+  passUnauthorized: setting({
+    env: 'SKP_PASS_401',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      'Whether a 401 that a new token does not cure reaches the caller as it is, instead of as 502.',
+  }),
+  renewOnForbidden: setting({
+    env: 'SKP_RENEW_ON_403',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      'Whether a 403 renews a token older than ten minutes, because its scopes may have changed. The answer goes to the caller unchanged.',
+  }),
   caFile: optional({
     env: 'SKP_CA_FILE',
     type: text,
@@ -127,6 +160,11 @@ export const configSchema = {
     env: 'SKP_TOKEN_SCOPE',
     type: text,
     description: '`scope` parameter of the token request (space-separated).',
+  }),
+  tokenParams: optional({
+    env: 'SKP_TOKEN_PARAMS',
+    type: text,
+    description: 'Further form fields of the token request, form-encoded: `a=1&b=2`.',
   }),
   tokenTimeout: setting({
     env: 'SKP_TOKEN_TIMEOUT',

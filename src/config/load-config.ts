@@ -1,4 +1,5 @@
 /** Environment and flags → one frozen Config, or every problem at once. Pure. */
+import { quotedInput } from '../quoted-input.ts'
 import { configSchema, flagName, type Setting, type SettingValues } from './config-schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -45,9 +46,7 @@ const valueOf = <T>(
   if (raw !== undefined) {
     const value = setting.type.parse(raw.value)
     if (value !== undefined) return value
-    problems.push(
-      `${raw.source}: expected ${setting.type.expects}, got ${JSON.stringify(raw.value)}`,
-    )
+    problems.push(`${raw.source}: expected ${setting.type.expects}, got ${quotedInput(raw.value)}`)
   }
   return setting.default === undefined ? undefined : setting.type.parse(setting.default)
 }

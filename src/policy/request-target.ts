@@ -8,28 +8,40 @@ export type RequestTarget =
 
 const refuse = (reason: string): RequestTarget => ({ ok: false, reason })
 
-/** What the HTTP grammar allows in a path and query, and obs-text that browsers never send. */
+/** Anything but visible ASCII; backslash and fragment, which no request target has. */
 const FORBIDDEN = /[^\x21-\x7e]|[\\#]/
 
-/** Encoded NUL, line breaks and other controls have no place in a URL path. */
-const ENCODED_CONTROL = /%(?:[01][0-9a-f]|7f)/i
-
-/** How often an upstream chain may decode a path: twice happens, four times is paranoia. */
+/** How often a chain of servers may decode a path: twice happens, four times is paranoia. */
 const DECODE_ROUNDS = 4
 
-/** Whether some way of decoding `path` yields a `..` segment, path parameters (`..;x`) included. */
-const climbs = (path: string): boolean => {
+/** A `..` segment, ended by what some server takes for the end of one (`..;x`, `..?x`). */
+const CLIMBS = /(?:^|[/\\])\.\.(?:[/\\;?# ]|$)/
+
+/** NUL, line breaks and other controls, which only an attack puts into a path. */
+const hasControl = (text: string): boolean => {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code === 0x7f) return true
+  }
+  return false
+}
+
+const decodeAscii = (text: string): string =>
+  text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+
+/** Looks at the path as every server would see it that decodes it once, twice, …. */
+const decodedFault = (path: string): string | undefined => {
   let decoded = path
   for (let round = 0; round <= DECODE_ROUNDS; round += 1) {
-    if (/(?:^|[/\\])\.\.(?:[/\\;]|$)/.test(decoded)) return true
-    const next = decoded.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
-    if (next === decoded) return false
+    if (CLIMBS.test(decoded)) return 'The path has a ".." segment.'
+    if (hasControl(decoded)) return 'The path has an encoded control character.'
+    const next = decodeAscii(decoded)
+    if (next === decoded) return undefined
     decoded = next
   }
-  // Still changing after so many rounds: nested on purpose.
-  return true
+  return 'The path is encoded too many times.'
 }
 
 const pathFault = (path: string): string | undefined => {
@@ -37,9 +49,9 @@ const pathFault = (path: string): string | undefined => {
   if (path.startsWith('//')) return 'The path must not begin with two slashes.'
   // Most paths have nothing that decoding could change.
   if (!path.includes('%') && !path.includes('..')) return undefined
-  if (/%(?![0-9a-f]{2})/i.test(path)) return 'The path has a % that begins no escape.'
-  if (ENCODED_CONTROL.test(path)) return 'The path has an encoded control character.'
-  return climbs(path) ? 'The path has a ".." segment.' : undefined
+  return /%(?![0-9a-f]{2})/i.test(path)
+    ? 'The path has a % that begins no escape.'
+    : decodedFault(path)
 }
 
 const isBelow = (path: string, basePath: string): boolean =>

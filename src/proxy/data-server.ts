@@ -3,11 +3,13 @@
  * line, own error form). It knows no routes.
  */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Failure } from '../errors.ts'
+import { CallerConnections } from './caller-connections.ts'
 import { sendFailure } from './failure-answer.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
+import { refuseBytes } from './parser-error.ts'
 
 export interface DataServerOptions {
   /** Bytes of a request's header fields at most. */
@@ -37,33 +39,20 @@ const failureOf = (error: { statusCode?: number }): Failure =>
     ? BAD_PATH
     : { code: 'internal' }
 
-export const createDataServer = (options: DataServerOptions): FastifyInstance => {
-  const open = (request: FastifyRequest, reply: FastifyReply): void => {
-    const journal = openJournal(request.raw, options.now())
-    request.journal = journal
-    reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
-  }
-  const app = Fastify({
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: options.maxHeaderSize },
-    // Stopping has its own steps and its own answer.
-    return503OnClosing: false,
-    exposeHeadRoutes: false,
-    // A path that no router can decode never reaches hooks or handlers.
-    frameworkErrors: (_error, request, reply) => {
-      open(request, reply)
-      fail(request, reply, BAD_PATH)
-    },
-  })
-  for (const method of FORWARDED_METHODS) {
-    // Declared bodyless, so that Fastify leaves bodies and their types alone: they are streamed.
-    app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
-  }
-  app.decorateRequest('journal')
-  app.addHook('onRequest', (request, reply, done) => {
-    open(request, reply)
-    done()
-  })
+export interface DataServer {
+  readonly app: FastifyInstance
+  readonly connections: CallerConnections
+}
+
+/** What Node would decide by itself, and answer in its own words. */
+const takeOver = (server: Server): void => {
+  // Node 20 drops every field after the 1,000th, framing fields included; the size is limited.
+  server.maxHeadersCount = 0
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+}
+
+/** Own answers instead of Fastify's. */
+const setHandlers = (app: FastifyInstance, options: DataServerOptions): void => {
   app.setNotFoundHandler((request, reply) => {
     const known = FORWARDED_METHODS.includes(request.method)
     fail(request, reply, { code: known ? 'not_found' : 'not_allowed' })
@@ -73,5 +62,43 @@ export const createDataServer = (options: DataServerOptions): FastifyInstance =>
     if (failure.code === 'internal') options.onDefect(error, request.journal)
     fail(request, reply, failure)
   })
-  return app
+}
+
+export const createDataServer = (options: DataServerOptions): DataServer => {
+  const open = (request: FastifyRequest, reply: FastifyReply): void => {
+    const journal = openJournal(request.raw, options.now())
+    request.journal = journal
+    connections.began(request.raw.socket, reply.raw)
+    reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
+  }
+  const app = Fastify({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      maxHeaderSize: options.maxHeaderSize,
+      requireHostHeader: false,
+    },
+    clientErrorHandler: (error, socket) => refuseBytes(error, socket, connections),
+    // Stopping has its own steps and its own answer.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    // A path that no router can decode never reaches hooks or handlers.
+    frameworkErrors: (_error, request, reply) => {
+      open(request, reply)
+      fail(request, reply, BAD_PATH)
+    },
+  })
+  const connections = new CallerConnections(app.server)
+  takeOver(app.server)
+  for (const method of FORWARDED_METHODS) {
+    // Declared bodyless, so that Fastify leaves bodies and their types alone: they are streamed.
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  }
+  app.decorateRequest('journal')
+  app.addHook('onRequest', (request, reply, done) => {
+    open(request, reply)
+    done()
+  })
+  setHandlers(app, options)
+  return { app, connections }
 }

@@ -4,19 +4,34 @@
  * an answer or a closed connection.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { PassThrough } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { systemCode, type Failure } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
+import type { AccessToken } from '../token/access-token.ts'
+import type { TokenSource } from '../token/token-source.ts'
+import { AnswerHead } from './answer-head.ts'
+import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import type { Journal } from './journal.ts'
-import { responseHeaders } from './response-headers.ts'
+import type { RequestBody } from './request-body.ts'
+import { fieldValue, responseHeaders } from './response-headers.ts'
+import {
+  isHeld,
+  isRepeatable,
+  judgeUnauthorized,
+  lacksScope,
+  type UnauthorizedOptions,
+} from './unauthorized-replay.ts'
 import type { ConnectionAware, Upstream, UpstreamConnection } from './upstream.ts'
 import { isConnectionLoss, upstreamFailure, type TimeLimits } from './upstream-errors.ts'
 
-export interface ForwardOptions {
+export interface ForwardOptions extends UnauthorizedOptions {
   readonly upstream: Upstream
+  readonly tokens: TokenSource
   readonly limits: TimeLimits
   readonly lifecycle: { readonly phase: Phase }
+  /** SKP_RENEW_ON_403 */
+  readonly renewOnForbidden: boolean
   /** Told of every transport failure, before or in the middle of an answer. */
   readonly onTransportError: (error: unknown, journal: Journal) => void
 }
@@ -25,45 +40,52 @@ export interface ForwardRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly journal: Journal
-  /** Alternating names and values, token included. */
+  readonly body: RequestBody
+  readonly token: AccessToken
+  /** Alternating names and values; the last value is that of `Authorization`. */
   readonly headers: readonly string[]
+  /** Sent again on a new connection, after the first one died. */
+  readonly retried?: boolean
+  /** Sent again with a new token, after a 401. */
+  readonly replayed?: boolean
 }
 
-/** Methods that may be sent a second time (RFC 9110 §9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+const LENGTH_MISMATCH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined ||
-  (headers['content-length'] !== undefined && headers['content-length'] !== '0')
+/** An answer nobody gets is read up to this size, so that its connection can be kept. */
+const MAX_DISCARDED_BYTES = 64 * 1024
 
-/** undici's name for what the forwarder aborts with; it never leaves this file. */
-const CALLER_GONE = new Error('the caller closed its connection')
+/** What undici is told when it is to give up; it never leaves this file. */
+const GIVEN_UP = new Error('given up')
 
-class Exchange implements ConnectionAware {
+class Attempt implements ConnectionAware {
   /** Set by the connection itself before it calls anything else here. */
   declare connection: UpstreamConnection
   readonly #options: ForwardOptions
   readonly #job: ForwardRequest
   #abort: ((reason: Error) => void) | undefined
-  #callerGone = false
   #reused = false
-  #retried = false
+  #callerGone = false
+  /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
+  #waited = false
+  #stale = false
+  /** The first byte of an answer has arrived. */
+  #answering = false
+  #head: AnswerHead | undefined
+  /** Bytes of an answer that is not passed on; `undefined`: it is. */
+  #discarded: number | undefined
 
   constructor(options: ForwardOptions, job: ForwardRequest) {
     this.#options = options
     this.#job = job
     job.response.once('close', () => {
-      if (job.response.writableFinished) return
-      this.#callerGone = true
-      this.#abort?.(CALLER_GONE)
+      if (!job.response.writableFinished) this.#giveUp()
     })
+    job.response.setTimeout(options.limits.idleTimeout, () => this.#onIdle())
   }
 
   dispatch(): void {
-    const { request, journal, headers } = this.#job
-    // A stream of its own: undici destroys a body it gives up on, and with it would go the
-    // caller's connection, on which the answer is still to be sent.
-    const body = hasBody(request) ? request.pipe(new PassThrough()) : null
+    const { request, journal, headers, body, retried } = this.#job
     const { upstream } = this.#options
     const exchange = {
       path: journal.path,
@@ -71,57 +93,144 @@ class Exchange implements ConnectionAware {
       headers: headers as string[],
       body,
     }
-    if (this.#retried) upstream.dispatchOnNewConnection(exchange, this)
+    if (retried === true) upstream.dispatchOnNewConnection(exchange, this)
     else upstream.dispatch(exchange, this)
+    this.#waited = true
   }
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort
     this.#reused = this.connection.served > 0
-    if (this.#callerGone) abort(CALLER_GONE)
+    // While the request waited for a connection, its token may have come to its end.
+    this.#stale = this.#waited && this.#options.tokens.isExpired(this.#job.token)
+    if (this.#callerGone || this.#stale) abort(GIVEN_UP)
+  }
+
+  onResponseStarted(): void {
+    this.#answering = true
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
     if (status < 200) return true
     this.connection.served += 1
+    if (status !== 401) this.#options.tokens.accept()
+    else if (this.#isKept()) {
+      this.#discarded = 0
+      return true
+    }
+    if (status === 403) this.#maybeRefresh(raw)
     const { response, journal } = this.#job
     const headers = responseHeaders(raw, journal.ids)
     // A caller that closes its connection now meets no closed door later.
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
-    response.writeHead(status, text, headers)
+    this.#head = new AnswerHead(response, status, text, headers)
     response.on('drain', resume)
     return true
   }
 
   onData(chunk: Buffer): boolean {
-    return this.#job.response.write(chunk)
+    if (this.#discarded === undefined) {
+      this.#head?.send()
+      return this.#job.response.write(chunk)
+    }
+    this.#discarded += chunk.length
+    if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
+    return true
   }
 
   onComplete(): void {
+    if (this.#discarded !== undefined) return
+    this.#head?.send()
     this.#job.response.end()
     discardBody(this.#job.request)
   }
 
   onError(error: Error): void {
-    if (this.#callerGone) return
-    const { request, response, journal } = this.#job
-    if (!response.headersSent && this.#mayRetry(error)) {
-      this.#retried = true
-      this.dispatch()
-      return
-    }
-    this.#options.onTransportError(error, journal)
+    if (this.#callerGone || this.#discarded !== undefined) return
+    if (this.#stale) return this.#sendAgain()
+    if (this.#isWhole(error)) return this.onComplete()
+    this.#head?.drop()
+    if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
+    const { response, journal } = this.#job
+    const failure = upstreamFailure(error, this.#options.limits)
+    if (failure.code !== 'body_too_large') this.#options.onTransportError(error, journal)
     if (response.headersSent) response.destroy()
-    else sendFailure(request, response, upstreamFailure(error, this.#options.limits), journal)
+    else this.#fail(failure)
+  }
+
+  /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */
+  #isWhole(error: Error): boolean {
+    return this.#head?.status === 304 && systemCode(error) === LENGTH_MISMATCH
+  }
+
+  #giveUp(): void {
+    this.#callerGone = true
+    this.#abort?.(GIVEN_UP)
+  }
+
+  #onIdle(): void {
+    const { request, response } = this.#job
+    const verdict = judgeIdle(request, response, this.#options.limits.idleTimeout)
+    if (verdict === 'wait') return
+    this.#giveUp()
+    if (verdict === 'close') response.destroy()
+    else this.#fail(verdict)
+  }
+
+  #fail(failure: Failure): void {
+    const { request, response, journal } = this.#job
+    sendFailure(request, response, failure, journal)
+  }
+
+  /** @returns whether the 401 is kept from the caller, because something better follows */
+  #isKept(): boolean {
+    const { request, body, token, replayed = false } = this.#job
+    const verdict = judgeUnauthorized(
+      { method: request.method as string, body, replayed },
+      this.#options,
+      () => this.#options.tokens.reject(token),
+    )
+    if (verdict === 'pass') return false
+    if (verdict === 'replay') void this.#replay(true)
+    else this.#fail({ code: verdict })
+    return true
+  }
+
+  /** Nothing was sent; only a streamed body is lost, because undici has ended its stream. */
+  #sendAgain(): void {
+    if (isHeld(this.#job.body)) void this.#replay(false)
+    else this.#fail({ code: 'token_refreshed_retry' })
+  }
+
+  async #replay(replayed: boolean): Promise<void> {
+    const { response, journal, headers } = this.#job
+    const outcome = await this.#options.tokens.acquire()
+    if (response.destroyed) return
+    if (!outcome.ok) return this.#fail(outcome.failure)
+    const { token } = outcome
+    journal.token = replayed ? 'replayed' : 'waited'
+    const again = {
+      token,
+      headers: headers.with(headers.length - 1, token.authorization),
+      replayed,
+    }
+    forward(this.#options, { ...this.#job, ...again })
+  }
+
+  #maybeRefresh(raw: readonly Buffer[]): void {
+    const { renewOnForbidden, tokens } = this.#options
+    if (!renewOnForbidden || lacksScope(fieldValue(raw, 'www-authenticate'))) return
+    tokens.refresh(this.#job.token)
   }
 
   /** A kept connection may die under a request that the API never saw; a new one does not. */
   #mayRetry(error: Error): boolean {
-    const { request } = this.#job
-    const repeatable = IDEMPOTENT.has(request.method as string) && !hasBody(request)
-    return this.#reused && !this.#retried && repeatable && isConnectionLoss(error)
+    const { request, body, retried } = this.#job
+    const unseen = this.#reused && !this.#answering
+    const repeatable = isRepeatable(request.method as string, body)
+    return unseen && repeatable && retried !== true && isConnectionLoss(error)
   }
 }
 
 export const forward = (options: ForwardOptions, job: ForwardRequest): void =>
-  new Exchange(options, job).dispatch()
+  new Attempt(options, job).dispatch()

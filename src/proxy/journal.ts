@@ -9,8 +9,8 @@ export interface Journal {
   readonly startedAt: number
   /** Path and query on the API, once the request target is accepted; empty before. */
   path: string
-  /** Whether a token was at hand, or the request waited for one; unset where none was needed. */
-  token?: 'cached' | 'waited'
+  /** Was a token at hand, was it waited for, or sent again with a new one; unset without a token. */
+  token?: 'cached' | 'waited' | 'replayed'
   /** Code of an answer that the proxy made itself. */
   failure?: ErrorCode
 }

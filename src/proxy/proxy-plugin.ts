@@ -1,14 +1,13 @@
-/** The request's journey: guard → token → forward. */
+/** The request's journey: admission → token → forward. */
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Failure } from '../errors.ts'
-import { resolveTarget } from '../policy/request-target.ts'
 import type { AccessToken } from '../token/access-token.ts'
-import type { TokenSource } from '../token/token-source.ts'
+import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { sendFailure } from './failure-answer.ts'
 import { forward, type ForwardOptions } from './forward.ts'
 import type { Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
+import { withBody, type RequestBody } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import type { UpstreamPool } from './upstream.ts'
 
@@ -18,10 +17,9 @@ declare module 'fastify' {
   }
 }
 
-export interface ProxyOptions extends ForwardOptions {
+export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
   readonly upstream: UpstreamPool
   readonly baseUrl: URL
-  readonly tokens: TokenSource
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
   /** Told of errors that only a defect of this program can cause. */
@@ -33,24 +31,26 @@ const send = (
   { raw: request, journal }: FastifyRequest,
   { raw: response }: FastifyReply,
   token: AccessToken,
+  body: RequestBody,
 ): void => {
   const headers = requestHeaders(request.rawHeaders, {
     authorization: token.authorization,
     correlationId: journal.ids.correlationId,
     userAgent: options.userAgent,
   })
-  forward(options, { request, response, journal, headers })
+  forward(options, { request, response, journal, token, headers, body })
 }
 
 const sendWithToken = async (
   options: ProxyOptions,
   request: FastifyRequest,
   reply: FastifyReply,
+  body: RequestBody,
 ): Promise<void> => {
   request.journal.token = 'waited'
   const outcome = await options.tokens.acquire()
   if (reply.raw.destroyed) return
-  if (outcome.ok) send(options, request, reply, outcome.token)
+  if (outcome.ok) send(options, request, reply, outcome.token, body)
   else sendFailure(request.raw, reply.raw, outcome.failure, request.journal)
 }
 
@@ -64,36 +64,27 @@ const createHandler =
       options.onDefect(error, journal)
       sendFailure(raw, reply.raw, { code: 'internal' }, journal)
     }
-    reply.hijack()
-    try {
-      const token = options.tokens.peek()
-      if (token === undefined) {
-        sendWithToken(options, request, reply).catch(onDefect)
-        return
+    const handle = (body: RequestBody): void => {
+      try {
+        const token = options.tokens.peek()
+        if (token === undefined) {
+          sendWithToken(options, request, reply, body).catch(onDefect)
+          return
+        }
+        journal.token = 'cached'
+        send(options, request, reply, token, body)
+      } catch (error) {
+        onDefect(error)
       }
-      journal.token = 'cached'
-      send(options, request, reply, token)
-    } catch (error) {
-      onDefect(error)
     }
+    reply.hijack()
+    withBody(raw, options.maxBody, handle)
   }
-
-/** Decides on every request before anything is spent on it. */
-const createGuard = ({ baseUrl, lifecycle }: ProxyOptions) => {
-  const basePath = baseUrl.pathname.replace(/\/+$/, '')
-  return ({ raw, journal }: FastifyRequest): Failure | undefined => {
-    if (lifecycle.phase === 'closing') return { code: 'stopping' }
-    const target = resolveTarget(raw.url as string, basePath)
-    if (!target.ok) return { code: 'bad_request', detail: target.reason }
-    journal.path = target.path
-    return undefined
-  }
-}
 
 export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): Promise<void> => {
-  const guard = createGuard(options)
+  const admit = createAdmission(options)
   app.addHook('onRequest', (request, reply, done) => {
-    const failure = guard(request)
+    const failure = admit(request.raw, reply.raw, request.journal)
     if (failure === undefined) return done()
     reply.hijack()
     sendFailure(request.raw, reply.raw, failure, request.journal)

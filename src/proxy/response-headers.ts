@@ -27,3 +27,11 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   if (!hasCorrelationId) headers.push('x-correlation-id', ids.correlationId)
   return headers
 }
+
+/** The value of the first field of that name, in lower case; empty if there is none. */
+export const fieldValue = (raw: readonly Buffer[], wanted: string): string => {
+  const index = raw.findIndex(
+    (part, i) => i % 2 === 0 && part.toString('latin1').toLowerCase() === wanted,
+  )
+  return index === -1 ? '' : (raw[index + 1] as Buffer).toString('latin1')
+}

@@ -42,6 +42,8 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
   if (CONNECT.has(code)) return { code: 'upstream_connect' }
   if (TLS.test(code)) return { code: 'upstream_tls' }
   switch (code) {
+    case 'ERR_BODY_TOO_LARGE':
+      return { code: 'body_too_large' }
     case 'UND_ERR_CONNECT_TIMEOUT':
       return timedOut('No connection', 'SKP_CONNECT_TIMEOUT', limits.connectTimeout)
     case 'UND_ERR_HEADERS_TIMEOUT':

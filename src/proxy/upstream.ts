@@ -74,6 +74,8 @@ export class UpstreamPool extends Pool implements Upstream {
       bodyTimeout: options.idleTimeout,
       maxHeaderSize: options.maxHeaderSize,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // A hint of the API may shorten it, not lengthen it.
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
     }
     super(options.origin, {
       ...clientOptions,

@@ -10,6 +10,7 @@ import {
   type BindingSelection,
 } from './binding.ts'
 import { systemCode } from '../errors.ts'
+import { quotedInput } from '../quoted-input.ts'
 import { readKeyFile } from './key-file.ts'
 import { parseServiceKey, type ServiceKey, type ServiceKeyOptions } from './service-key.ts'
 import { readVcapServices } from './vcap-services.ts'
@@ -156,8 +157,8 @@ const describeMiss = (place: Place): string => {
 const unbound = (tried: readonly string[], { binding, service }: LocateOptions): MissingKey => {
   const wanted =
     binding === undefined
-      ? `no binding of SKP_SERVICE=${JSON.stringify(service)}`
-      : `no binding named SKP_BINDING=${JSON.stringify(binding)}`
+      ? `no binding of SKP_SERVICE=${quotedInput(service)}`
+      : `no binding named SKP_BINDING=${quotedInput(binding)}`
   return {
     ok: false,
     reason: 'unbound',

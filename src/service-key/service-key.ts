@@ -3,12 +3,17 @@
  * Shape: SAP Help "Creating Service Instance and Service Key to enable API calling" (flat), and the
  * form of reuse services that nest the XSUAA part under `uaa`.
  */
+import {
+  certificateFaults,
+  unescapePem,
+  type ClientAuthentication,
+} from './client-authentication.ts'
 import { isJsonObject, parseJsonObject, type JsonObject } from './json-document.ts'
 
 export interface ServiceKey {
   readonly clientId: string
-  readonly clientSecret: string
-  /** Token endpoint (RFC 6749 §3.2): `url` of the key + `/oauth/token`. */
+  readonly authentication: ClientAuthentication
+  /** Token endpoint (RFC 6749 §3.2): `url`, or `certurl` of an X.509 key, + `/oauth/token`. */
   readonly tokenEndpoint: URL
   /** Base URL of the API. */
   readonly baseUrl: URL
@@ -92,17 +97,26 @@ class Reader {
     return this.url(this.text(object, name, prefix), `field "${prefix}${name}"`)
   }
 
-  secret(xsuaa: JsonObject, prefix: string): string {
-    const secretless = xsuaa['clientsecret'] === undefined
-    if (secretless && xsuaa['certificate'] !== undefined) {
-      this.problems.push('X.509 keys (credential-type x509) are not supported yet')
-      return ''
+  authentication(xsuaa: JsonObject, prefix: string): ClientAuthentication {
+    if (!isX509(xsuaa)) {
+      const clientSecret = this.text(xsuaa, 'clientsecret', prefix)
+      return { method: 'client_secret_post', clientSecret }
     }
-    return this.text(xsuaa, 'clientsecret', prefix)
+    const certificate = unescapePem(this.text(xsuaa, 'certificate', prefix))
+    const privateKey = unescapePem(this.text(xsuaa, 'key', prefix))
+    if (certificate !== '' && privateKey !== '') {
+      this.problems.push(...certificateFaults(certificate, privateKey, prefix))
+    }
+    return { method: 'tls_client_auth', certificate, privateKey }
   }
 }
 
-/** `url` of a key + `/oauth/token`; joined as text, because a URL resolves and drops segments. */
+/** By its type, or by having a certificate where the secret would be. */
+const isX509 = (xsuaa: JsonObject): boolean =>
+  xsuaa['credential-type'] === 'x509' ||
+  (xsuaa['clientsecret'] === undefined && xsuaa['certificate'] !== undefined)
+
+/** Base of a token server + `/oauth/token`; joined as text, because a URL resolves and drops segments. */
 const tokenEndpointBelow = (url: URL): URL => new URL(`${url.href.replace(/\/+$/, '')}/oauth/token`)
 
 /**
@@ -123,10 +137,10 @@ export const parseServiceKey = (
   const key: ServiceKey = {
     baseUrl: reader.urlAt(object, target),
     clientId: reader.text(xsuaa, 'clientid', prefix),
-    clientSecret: reader.secret(xsuaa, prefix),
+    authentication: reader.authentication(xsuaa, prefix),
     tokenEndpoint:
       tokenUrl === undefined
-        ? tokenEndpointBelow(reader.urlAt(xsuaa, 'url', prefix))
+        ? tokenEndpointBelow(reader.urlAt(xsuaa, isX509(xsuaa) ? 'certurl' : 'url', prefix))
         : reader.url(tokenUrl, 'SKP_TOKEN_URL'),
   }
   const { problems } = reader

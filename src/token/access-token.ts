@@ -44,8 +44,11 @@ export const createAccessToken = (
   return { value, authorization: `Bearer ${value}`, requestedAt, lifetime, softAge, hardAge }
 }
 
+/** Age in ms. */
+export const ageOf = (token: AccessToken, now: Instant): number => elapsed(token.requestedAt, now)
+
 export const freshness = (token: AccessToken, now: Instant): Freshness => {
-  const age = elapsed(token.requestedAt, now)
+  const age = ageOf(token, now)
   if (age < token.softAge) return 'fresh'
   if (age < token.hardAge) return 'soft'
   return age < token.lifetime ? 'hard' : 'expired'

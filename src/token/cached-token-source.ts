@@ -4,22 +4,22 @@
  * caller: one that hangs up does not cancel it.
  */
 import { LRUCache } from 'lru-cache'
-import { elapsed, sleep, type Clock, type Instant } from '../clock.ts'
-import { freshness, type AccessToken } from './access-token.ts'
-import { nextAttemptDelay } from './retry-schedule.ts'
+import { elapsed, sleep, within, type Clock, type Instant } from '../clock.ts'
+import type { Failure } from '../errors.ts'
+import { ageOf, freshness, type AccessToken } from './access-token.ts'
+import { FetchSchedule } from './fetch-schedule.ts'
+import { RenewalLimit } from './renewal-limit.ts'
 import { publicFailure, type TokenFailure } from './token-failure.ts'
 import type {
+  Credential,
   GrantOutcome,
-  TokenGrant,
   TokenOutcome,
   TokenSource,
   TokenState,
 } from './token-source.ts'
 
 export interface CachedTokenSourceOptions {
-  readonly grant: TokenGrant
-  /** Fingerprint of the credential, see credential-fingerprint.ts. */
-  readonly cacheKey: string
+  readonly credential: Credential
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
@@ -29,39 +29,34 @@ export interface CachedTokenSourceOptions {
   readonly onOutcome: (outcome: GrantOutcome) => void
 }
 
-/** Least time between the starts of two fetches: ends loops at any token lifetime. */
-const MIN_GAP_MS = 1_000
-const MIN_BACKGROUND_GAP_MS = 5_000
 const MAX_WAITERS = 1_000
+/** Scopes of a younger token are no news. */
+const MIN_REFRESH_AGE_MS = 600_000
+/** The credential in use, and the ones it replaces or is replaced by. */
+const MAX_CREDENTIALS = 16
 
-const WAITED_TOO_LONG: TokenFailure = { kind: 'transient', reason: 'no token in time' }
-
-interface FailureMemory {
-  readonly failure: TokenFailure
-  readonly attempts: number
-  readonly at: Instant
-  /** ms after `at` at which the next fetch is due. */
-  readonly delay: number
-}
+const WAITED_TOO_LONG: TokenFailure = { kind: 'transient', reason: 'gave no token in time' }
 
 export class CachedTokenSource implements TokenSource {
   readonly #options: CachedTokenSourceOptions
-  readonly #cache: LRUCache<string, AccessToken>
+  readonly #cache: LRUCache<string, AccessToken, Credential>
   readonly #stopped = new AbortController()
-  #failed: FailureMemory | undefined
-  #fetchStartedAt: Instant | undefined
-  #fetching = false
-  #armed = false
+  readonly #schedule = new FetchSchedule()
+  #credential: Credential
+  #renewals = new RenewalLimit()
+  /** Answered with 401 by the API: never sent again. */
+  #rejected: AccessToken | undefined
   #lastUsedAt: Instant
   #waiters = 0
-  #cancelTimer = (): void => {}
+  #cancelTimer: (() => void) | undefined
 
   constructor(options: CachedTokenSourceOptions) {
     this.#options = options
+    this.#credential = options.credential
     this.#lastUsedAt = options.clock.now()
-    this.#cache = new LRUCache({
-      max: 16,
-      fetchMethod: () => this.#fetch(),
+    this.#cache = new LRUCache<string, AccessToken, Credential>({
+      max: MAX_CREDENTIALS,
+      fetchMethod: (_key, _stale, { context }) => this.#fetch(context),
     })
   }
 
@@ -72,14 +67,14 @@ export class CachedTokenSource implements TokenSource {
 
   /** No renewal happens any more; a fetch in flight ends early. */
   stop(): void {
-    this.#cancelTimer()
+    this.#cancelTimer?.()
     this.#stopped.abort()
   }
 
   peek(): AccessToken | undefined {
     const now = this.#options.clock.now()
     this.#lastUsedAt = now
-    const token = this.#cache.get(this.#options.cacheKey)
+    const token = this.#current()
     if (token === undefined) return undefined
     const age = freshness(token, now)
     if (age === 'fresh') return token
@@ -95,72 +90,107 @@ export class CachedTokenSource implements TokenSource {
     if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
     this.#waiters += 1
     try {
-      return await this.#await()
+      return await this.#wait()
     } finally {
       this.#waiters -= 1
     }
   }
 
-  state(): TokenState {
-    const token = this.#cache.get(this.#options.cacheKey)
+  reject(token: AccessToken): boolean {
+    if (token !== this.#current()) return true
     const now = this.#options.clock.now()
-    const left = token === undefined ? 0 : token.lifetime - elapsed(token.requestedAt, now)
+    if (!this.#renewals.allows(token, ageOf(token, now), now)) return false
+    this.#rejected = token
+    this.#schedule.expedite()
+    if (this.#schedule.remembered(now) <= 0) void this.#renew()
+    return true
+  }
+
+  accept(): void {
+    this.#renewals.accepted()
+  }
+
+  isExpired(token: AccessToken): boolean {
+    return freshness(token, this.#options.clock.now()) === 'expired'
+  }
+
+  refresh(token: AccessToken): void {
+    const aged = ageOf(token, this.#options.clock.now()) >= MIN_REFRESH_AGE_MS
+    if (aged && token === this.#current()) this.#renewInBackground()
+  }
+
+  /**
+   * Make before break: the new credential is used from its first token on, and not at all if it
+   * yields none.
+   *
+   * @returns whether the new credential is in use now
+   */
+  async replaceCredential(next: Credential): Promise<boolean> {
+    const token = await this.#cache.fetch(next.cacheKey, { forceRefresh: true, context: next })
+    if (token === undefined) return false
+    this.#credential = next
+    this.#schedule.succeeded()
+    this.#renewals = new RenewalLimit()
+    this.#arm(token.softAge)
+    return true
+  }
+
+  state(): TokenState {
+    const token = this.#current()
+    const now = this.#options.clock.now()
+    const left = token === undefined ? 0 : token.lifetime - ageOf(token, now)
     return {
       freshness: token === undefined ? 'none' : freshness(token, now),
       secondsLeft: Math.max(0, Math.floor(left / 1000)),
-      lastFailure: this.#failed?.failure,
-      idle: token !== undefined && this.#isIdle(token, now),
+      lastFailure: this.#schedule.failure,
+      idle: this.#isIdle(token, now),
       waiters: this.#waiters,
     }
   }
 
-  async #await(): Promise<TokenOutcome> {
-    const deadline = new AbortController()
+  /** The token in hand, unless the API has rejected it. */
+  #current(): AccessToken | undefined {
+    const token = this.#cache.get(this.#credential.cacheKey)
+    return token === this.#rejected ? undefined : token
+  }
+
+  async #wait(): Promise<TokenOutcome> {
     const { clock, waitLimit } = this.#options
-    const token = await Promise.race([
-      this.#renew(),
-      sleep(clock, waitLimit, AbortSignal.any([deadline.signal, this.#stopped.signal])),
-    ])
-    deadline.abort()
-    if (token !== undefined && freshness(token, clock.now()) !== 'expired')
+    const token = await within(clock, waitLimit, this.#stopped.signal, this.#renew())
+    if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
       return { ok: true, token }
-    const failure = this.#rememberedFailure() ?? publicFailure(WAITED_TOO_LONG, MIN_GAP_MS)
+    }
+    const failure = this.#rememberedFailure() ?? publicFailure(WAITED_TOO_LONG, 0)
     return { ok: false, failure }
   }
 
-  #rememberedFailure() {
-    const memory = this.#failed
-    if (memory === undefined) return undefined
-    const left = this.#failureLeft(memory)
-    return left > 0 ? publicFailure(memory.failure, left) : undefined
+  #rememberedFailure(): Failure | undefined {
+    const { failure } = this.#schedule
+    const left = this.#schedule.remembered(this.#options.clock.now())
+    return failure !== undefined && left > 0 ? publicFailure(failure, left) : undefined
   }
 
   /** One flight: lru-cache hands every caller the fetch that is already under way. */
   #renew(): Promise<AccessToken | undefined> {
-    return this.#cache.fetch(this.#options.cacheKey, { forceRefresh: true })
+    const { cacheKey } = this.#credential
+    return this.#cache.fetch(cacheKey, { forceRefresh: true, context: this.#credential })
   }
 
   #renewInBackground(): void {
-    if (this.#fetching || this.#stopped.signal.aborted) return
-    // After a failure its own schedule counts, so that what callers were told comes true.
-    const wait =
-      this.#failed === undefined
-        ? this.#leftOf(MIN_BACKGROUND_GAP_MS)
-        : this.#failureLeft(this.#failed)
+    if (this.#stopped.signal.aborted) return
+    const wait = this.#schedule.background(this.#options.clock.now())
     if (wait <= 0) void this.#renew()
-    else if (!this.#armed) this.#arm(wait)
+    else if (this.#cancelTimer === undefined) this.#arm(wait)
   }
 
-  async #fetch(): Promise<AccessToken | undefined> {
-    const { clock, grant, onOutcome } = this.#options
-    this.#fetching = true
-    const gap = this.#leftOf(MIN_GAP_MS)
+  async #fetch(credential: Credential): Promise<AccessToken | undefined> {
+    const { clock, onOutcome } = this.#options
+    const gap = this.#schedule.gap(clock.now())
     if (gap > 0) await sleep(clock, gap, this.#stopped.signal)
-    this.#fetchStartedAt = clock.now()
-    const outcome = await grant.request(this.#stopped.signal)
-    this.#fetching = false
+    this.#schedule.started(clock.now())
+    const outcome = await credential.grant.request(this.#stopped.signal)
     if (this.#stopped.signal.aborted) return undefined
-    this.#settle(outcome)
+    if (credential === this.#credential) this.#settle(outcome)
     onOutcome(outcome)
     return outcome.ok ? outcome.token : undefined
   }
@@ -168,41 +198,26 @@ export class CachedTokenSource implements TokenSource {
   #settle(outcome: GrantOutcome): void {
     const { clock, random } = this.#options
     if (outcome.ok) {
-      this.#failed = undefined
+      this.#schedule.succeeded()
       this.#arm(outcome.token.softAge)
-      return
+    } else {
+      this.#arm(this.#schedule.failed(outcome.failure, clock.now(), random()))
     }
-    const attempts = (this.#failed?.attempts ?? 0) + 1
-    const delay = nextAttemptDelay(outcome.failure, attempts, random())
-    this.#failed = { failure: outcome.failure, attempts, at: clock.now(), delay }
-    this.#arm(delay)
   }
 
   /** Timers can be late or lost in sleep, so every request checks as well; see peek(). */
   #arm(delay: number): void {
-    this.#cancelTimer()
-    this.#armed = true
-    this.#cancelTimer = this.#options.clock.schedule(delay, () => this.#onTimer())
+    this.#cancelTimer?.()
+    this.#cancelTimer = this.#options.clock.schedule(delay, () => {
+      this.#cancelTimer = undefined
+      // The next request starts renewal again.
+      if (!this.#isIdle(this.#current(), this.#options.clock.now())) this.#renewInBackground()
+    })
   }
 
-  #onTimer(): void {
-    this.#armed = false
-    const token = this.#cache.get(this.#options.cacheKey)
-    // The next request starts renewal again.
-    if (token !== undefined && this.#isIdle(token, this.#options.clock.now())) return
-    this.#renewInBackground()
-  }
-
-  #isIdle(token: AccessToken, now: Instant): boolean {
-    return this.#failed === undefined && elapsed(this.#lastUsedAt, now) > token.lifetime
-  }
-
-  #leftOf(gap: number): number {
-    const startedAt = this.#fetchStartedAt
-    return startedAt === undefined ? 0 : gap - elapsed(startedAt, this.#options.clock.now())
-  }
-
-  #failureLeft({ at, delay }: FailureMemory): number {
-    return delay - elapsed(at, this.#options.clock.now())
+  /** Without a request for a whole lifetime renewal stops, unless there is a failure to mend. */
+  #isIdle(token: AccessToken | undefined, now: Instant): boolean {
+    const unused = elapsed(this.#lastUsedAt, now)
+    return token !== undefined && this.#schedule.failure === undefined && unused > token.lifetime
   }
 }

@@ -1,20 +1,25 @@
 /**
- * One exchange with the token endpoint (RFC 6749 §4.4). The credential goes into the body: SAP's
- * server misreads a `+` in HTTP Basic. TLS is verified and redirects are not followed, so the
- * credential reaches only the host that the key names.
+ * One exchange with the token endpoint (RFC 6749 §4.4). A secret goes into the body: SAP's server
+ * misreads a `+` in HTTP Basic. A certificate goes into the TLS handshake (RFC 8705). TLS is verified
+ * and redirects are not followed, so the credential reaches only the host that the key names.
  */
 import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
+import type { ClientAuthentication } from '../service-key/client-authentication.ts'
 import { systemCode } from '../errors.ts'
 import { createAccessToken } from './access-token.ts'
+import { validityFault, validityOf, type Validity } from '../certificate-validity.ts'
+import type { TokenFailure } from './token-failure.ts'
 import { parseTokenAnswer } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
 
 export interface ClientCredentialsOptions {
   readonly endpoint: URL
   readonly clientId: string
-  readonly clientSecret: string
+  readonly authentication: ClientAuthentication
   readonly scope: string | undefined
+  /** Further form fields, form-encoded; they cannot replace those of the grant. */
+  readonly params: string | undefined
   /** PEM certificates to trust; `undefined`: those of Node. */
   readonly ca: readonly string[] | undefined
   /** Limit for the whole exchange, in ms. */
@@ -31,38 +36,67 @@ const MAX_ANSWER_BYTES = 256 * 1024
 const text = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
-const reasonOf = (error: unknown): string =>
-  error instanceof Error && error.name === 'TimeoutError'
-    ? 'gave no complete answer in time'
-    : `could not be asked (${systemCode(error)})`
+/** TLS alerts by which a server refuses a client's certificate (RFC 8446 §6.2). */
+const REFUSED_CERTIFICATE =
+  /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
+
+const failureOf = (error: unknown): TokenFailure => {
+  if (error instanceof Error && /^(?:Timeout|Abort)Error$/.test(error.name)) {
+    return { kind: 'transient', reason: 'gave no complete answer in time' }
+  }
+  const code = systemCode(error)
+  return REFUSED_CERTIFICATE.test(code)
+    ? { kind: 'rejected', reason: `refused the client certificate (${code})` }
+    : { kind: 'transient', reason: `could not be asked (${code})` }
+}
+
+const formOf = (options: ClientCredentialsOptions): string => {
+  const { authentication, clientId, scope, params } = options
+  const form = new URLSearchParams(params)
+  form.set('grant_type', 'client_credentials')
+  form.set('client_id', clientId)
+  if (authentication.method === 'client_secret_post') {
+    form.set('client_secret', authentication.clientSecret)
+  }
+  if (scope !== undefined) form.set('scope', scope)
+  return form.toString()
+}
+
+const connectOptions = ({ authentication, ca, timeout }: ClientCredentialsOptions) => ({
+  rejectUnauthorized: true,
+  timeout: Math.min(CONNECT_TIMEOUT_MS, timeout),
+  ...(ca === undefined ? {} : { ca: [...ca] }),
+  ...(authentication.method === 'tls_client_auth'
+    ? { cert: authentication.certificate, key: authentication.privateKey }
+    : {}),
+})
 
 export class ClientCredentialsGrant implements TokenGrant {
   readonly #options: ClientCredentialsOptions
   readonly #client: Client
   readonly #body: string
+  /** Of the client certificate, where there is one. */
+  readonly #validity: Validity | undefined
 
   constructor(options: ClientCredentialsOptions) {
-    const { endpoint, clientId, clientSecret, scope, ca, timeout } = options
+    const { endpoint, authentication } = options
     this.#options = options
     this.#client = new Client(endpoint.origin, {
-      connect: {
-        rejectUnauthorized: true,
-        timeout: Math.min(CONNECT_TIMEOUT_MS, timeout),
-        ...(ca === undefined ? {} : { ca: [...ca] }),
-      },
+      connect: connectOptions(options),
       maxResponseSize: MAX_ANSWER_BYTES,
     })
-    this.#body = new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: clientId,
-      client_secret: clientSecret,
-      ...(scope === undefined ? {} : { scope }),
-    }).toString()
+    this.#body = formOf(options)
+    this.#validity =
+      authentication.method === 'tls_client_auth'
+        ? validityOf(authentication.certificate)
+        : undefined
   }
 
   async request(signal: AbortSignal): Promise<GrantOutcome> {
     const { clock, random, timeout } = this.#options
     const requestedAt = clock.now()
+    const fault = this.#validity && validityFault(this.#validity, requestedAt.wall)
+    if (fault !== undefined) return { ok: false, failure: { kind: 'rejected', reason: fault } }
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
       const parsed = parseTokenAnswer(await this.#exchange(limit), clock.now().wall)
@@ -73,7 +107,7 @@ export class ClientCredentialsGrant implements TokenGrant {
           }
         : parsed
     } catch (error) {
-      return { ok: false, failure: { kind: 'transient', reason: reasonOf(error) } }
+      return { ok: false, failure: failureOf(error) }
     }
   }
 

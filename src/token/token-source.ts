@@ -24,6 +24,16 @@ export interface TokenSource {
   peek(): AccessToken | undefined
   /** A token, waiting for one if necessary, or why there is none. Never rejects. */
   acquire(): Promise<TokenOutcome>
+  /**
+   * The API answered 401 to this token.
+   * @returns whether another token is there or on its way, so that another try makes sense
+   */
+  reject(token: AccessToken): boolean
+  /** The API answered something else than 401. */
+  accept(): void
+  isExpired(token: AccessToken): boolean
+  /** Asks for a newer token without giving up this one; the API may have changed its scopes. */
+  refresh(token: AccessToken): void
   state(): TokenState
 }
 
@@ -31,6 +41,12 @@ export interface TokenSource {
 export interface TokenGrant {
   /** Never rejects. @param signal ends the exchange early */
   request(signal: AbortSignal): Promise<GrantOutcome>
+}
+
+export interface Credential {
+  readonly grant: TokenGrant
+  /** Fingerprint of the credential, see credential-fingerprint.ts. */
+  readonly cacheKey: string
 }
 
 export type GrantOutcome =

@@ -5,7 +5,7 @@ const settings = Object.values<Setting<unknown>>(configSchema)
 
 for (const { env, type, default: value, defaultNote, description } of settings) {
   t.test(`${env} is declared in full`, async (t) => {
-    t.match(env, /^SKP_[A-Z]+(_[A-Z]+)*$/)
+    t.match(env, /^SKP_[A-Z]+(_[A-Z0-9]+)*$/)
     t.match(description, /^.{10,}\.$/s, 'the description is a sentence')
     if (value !== undefined) t.not(type.parse(value), undefined, 'the default is a legal value')
     t.notOk(value !== undefined && defaultNote !== undefined, 'a default is told once')

@@ -7,7 +7,7 @@ import { call, exchange } from '../fixtures/http-client.ts'
 const start = async (t: Test, addRoutes: (app: FastifyInstance) => void) => {
   const done: string[] = []
   const defects: string[] = []
-  const app = createDataServer({
+  const { app } = createDataServer({
     maxHeaderSize: 8192,
     now: () => 0,
     onDone: (request, response) => done.push(`${request.url} ${response.statusCode}`),

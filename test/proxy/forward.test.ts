@@ -175,12 +175,14 @@ t.test('a caller that leaves while sending ends the request to the API', async (
   await aborted
 })
 
-t.test('a caller that leaves while the API is being connected causes no request', async (t) => {
+t.test('a caller that leaves while it queues for a connection causes no request', async (t) => {
+  const seen: (string | undefined)[] = []
+  let first: http.ServerResponse | undefined
   const api = await startStreamingServer(t, (request, response) => {
+    seen.push(request.url)
     if (request.url === '/first') first = response
     else response.end('ok')
   })
-  let first: http.ServerResponse | undefined
   const { port, log } = await startProxy(t, {
     api: api.url,
     settings: { SKP_UPSTREAM_CONNECTIONS: '1' },
@@ -189,18 +191,14 @@ t.test('a caller that leaves while the API is being connected causes no request'
   while (first === undefined) await new Promise(setImmediate)
   const queued = http.get({ port, host: '127.0.0.1', path: '/queued', agent: false })
   queued.on('error', () => {})
-  // Node tells the server of the request before the client can be sure, so the log is the witness.
-  await once(queued, 'socket')
-  await new Promise((resolve) => {
-    queued.once('finish', resolve)
-  })
-  while (log.every(({ request }) => request !== '/queued')) {
-    queued.destroy()
-    await new Promise(setImmediate)
-  }
+  await once(queued, 'finish')
+  for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
+  queued.destroy()
+  while (log.every(({ request }) => request !== '/queued')) await new Promise(setImmediate)
   first.end('done')
   t.equal((await blocking).body.toString(), 'done')
   t.equal((await call(port, { path: '/last' })).status, 200)
+  t.same(seen, ['/first', '/last'])
 })
 
 t.test('a body that pauses longer than SKP_IDLE_TIMEOUT is cut', async (t) => {

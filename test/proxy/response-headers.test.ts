@@ -1,13 +1,10 @@
 import t from 'tap'
-import { responseHeaders } from '../../src/proxy/response-headers.ts'
+import { fieldValue, responseHeaders } from '../../src/proxy/response-headers.ts'
 
 const IDS = { requestId: 'request', correlationId: 'correlation' }
 const ADDED = ['x-request-id', 'request', 'x-correlation-id', 'correlation']
-const answer = (...raw: readonly string[]) =>
-  responseHeaders(
-    raw.map((part) => Buffer.from(part, 'latin1')),
-    IDS,
-  )
+const encode = (raw: readonly string[]) => raw.map((part) => Buffer.from(part, 'latin1'))
+const answer = (...raw: readonly string[]) => responseHeaders(encode(raw), IDS)
 
 t.test('the fields of the API go on as they are: spelling, order, repetition', async (t) => {
   const raw = ['Content-Type', 'application/json', 'set-cookie', 'a=1', 'SET-COOKIE', 'b=2']
@@ -40,3 +37,20 @@ t.test('an id that the API answers with is kept, in any spelling', async (t) => 
   t.strictSame(answer(...correlation), [...correlation, 'x-request-id', 'request'])
   t.strictSame(answer(...request, ...correlation), [...request, ...correlation])
 })
+
+const CHALLENGE = ['Content-Type', 'text/plain', 'WWW-Authenticate', 'Bearer', 'x-a', 'b']
+
+const LOOKED_UP: Record<string, [raw: readonly string[], value: string]> = {
+  'in any spelling': [CHALLENGE, 'Bearer'],
+  'with every byte': [['www-authenticate', 'Bearer realm="\u00fc"'], 'Bearer realm="\u00fc"'],
+  'the first of several': [[...CHALLENGE, 'www-authenticate', 'Basic'], 'Bearer'],
+  'empty if there is none': [['content-type', 'text/plain'], ''],
+  'empty if there are no fields': [[], ''],
+  'not from a value of that name': [['x-name', 'www-authenticate', 'x-other', 'b'], ''],
+}
+
+for (const [title, [raw, value]] of Object.entries(LOOKED_UP)) {
+  t.test(`the value of a field is found ${title}`, async (t) => {
+    t.equal(fieldValue(encode(raw), 'www-authenticate'), value)
+  })
+}

@@ -25,7 +25,7 @@ const problems = (credentials: unknown, changes: Partial<ServiceKeyOptions> = {}
 
 const EXPECTED = {
   clientId: 'sb-0d3c!b1|intas!b2',
-  clientSecret: 'f1e2-$Qz+/=',
+  authentication: { method: 'client_secret_post', clientSecret: 'f1e2-$Qz+/=' },
   baseUrl: entities,
   tokenEndpoint: 'https://acme.authentication.example/oauth/token',
 }
@@ -103,10 +103,6 @@ const ONE_FAULT: Record<string, [changed: object, problem: string | RegExp]> = {
     { entities: `${entities}#a` },
     'field "entities" must not contain a query or fragment',
   ],
-  'an X.509 key': [
-    { clientsecret: undefined, certificate: '-----BEGIN CERTIFICATE-----' },
-    /^X\.509 keys .* not supported yet$/,
-  ],
 }
 
 for (const [title, [changed, problem]] of Object.entries(ONE_FAULT)) {
@@ -126,7 +122,7 @@ t.test('every problem is told at once, with the place of each field', async (t) 
   t.strictSame(problems({ uaa: { certificate: 'PEM' } }, { tokenUrl: 'nowhere' }), [
     'field "entities" is missing',
     'field "uaa.clientid" is missing',
-    'X.509 keys (credential-type x509) are not supported yet',
+    'field "uaa.key" is missing',
     'SKP_TOKEN_URL is not a URL',
   ])
 })

@@ -1,5 +1,10 @@
 import t from 'tap'
-import { createAccessToken, freshness, type Freshness } from '../../src/token/access-token.ts'
+import {
+  ageOf,
+  createAccessToken,
+  freshness,
+  type Freshness,
+} from '../../src/token/access-token.ts'
 
 const START = { monotonic: 1000, wall: Date.UTC(2026, 0, 1) }
 const HOUR = 3_600_000
@@ -72,3 +77,17 @@ t.test('a wall clock that is set back makes no token younger', async (t) => {
   const setBack = { monotonic: START.monotonic + 300_000, wall: START.wall - HOUR }
   t.equal(freshness(create(300_000), setBack), 'expired')
 })
+
+const CLOCKS: Record<string, [monotonic: number, wall: number, age: number]> = {
+  'counts from before its request': [0, 0, 0],
+  'grows with time': [5_000, 5_000, 5_000],
+  'grows while the machine sleeps': [5_000, HOUR, HOUR],
+  'does not shrink when the wall clock is set back': [5_000, -HOUR, 5_000],
+}
+
+for (const [title, [monotonic, wall, age]] of Object.entries(CLOCKS)) {
+  t.test(`the age of a token ${title}`, async (t) => {
+    const now = { monotonic: START.monotonic + monotonic, wall: START.wall + wall }
+    t.equal(ageOf(create(HOUR), now), age)
+  })
+}

@@ -9,8 +9,7 @@ const create = (t: Test) => {
   const grant = new ScriptedGrant(clock)
   const outcomes: GrantOutcome[] = []
   const source = new CachedTokenSource({
-    grant,
-    cacheKey: 'key',
+    credential: { grant, cacheKey: 'key' },
     clock,
     random: () => 0.5,
     waitLimit: 8_000,

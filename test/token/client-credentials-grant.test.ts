@@ -22,8 +22,9 @@ const createGrant = (t: Test, url: string, options: Partial<ClientCredentialsOpt
   const grant = new ClientCredentialsGrant({
     endpoint: new URL(`${url}/oauth/token`),
     clientId: 'sb-client!b1|intas!b2',
-    clientSecret: SECRET,
+    authentication: { method: 'client_secret_post', clientSecret: SECRET },
     scope: undefined,
+    params: undefined,
     ca: undefined,
     timeout: 5_000,
     userAgent: 'service-key-proxy/test',
@@ -59,6 +60,16 @@ t.test('asks for a scope when there is one', async (t) => {
   const server = await startServer(t, (_request, response) => response.end(granted()))
   await createGrant(t, server.url, { scope: 'uaa.resource' }).request(NEVER)
   t.match(server.requests[0]?.body.toString(), /&scope=uaa\.resource$/)
+})
+
+t.test('adds further parameters, which cannot replace those of the grant', async (t) => {
+  const server = await startServer(t, (_request, response) => response.end(granted()))
+  const params = 'token_format=opaque&client_secret=evil&grant_type=password'
+  await createGrant(t, server.url, { params }).request(NEVER)
+  const form = new URLSearchParams(server.requests[0]?.body.toString())
+  t.equal(form.get('token_format'), 'opaque')
+  t.same(form.getAll('client_secret'), [SECRET])
+  t.same(form.getAll('grant_type'), ['client_credentials'])
 })
 
 t.test('measures age from before the request was sent', async (t) => {

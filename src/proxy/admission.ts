@@ -1,0 +1,55 @@
+/** Decides on every request before anything is spent on it. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Failure } from '../errors.ts'
+import type { Phase } from '../lifecycle.ts'
+import { resolveTarget } from '../policy/request-target.ts'
+import type { Journal } from './journal.ts'
+
+export interface AdmissionOptions {
+  readonly baseUrl: URL
+  readonly lifecycle: { readonly phase: Phase }
+  /** Requests at the same time at most. */
+  readonly maxInFlight: number
+  /** In bytes; Infinity: no limit. */
+  readonly maxBody: number
+}
+
+/** What Node lets pass, or would refuse in its own words. */
+const framingFault = ({ headers, httpVersion }: IncomingMessage): string | undefined => {
+  if (headers.host === undefined && httpVersion === '1.1') return 'The Host field is missing.'
+  const coding = headers['transfer-encoding']
+  // Any other coding would have to be undone before the body goes on (RFC 9112 §6.1).
+  return coding === undefined || /^chunked$/i.test(coding.trim())
+    ? undefined
+    : 'Its Transfer-Encoding is not just "chunked".'
+}
+
+/**
+ * @returns a function that lets a request in, notes its path on the API in the journal, and returns
+ *   `undefined`; or says why it is not let in
+ */
+export const createAdmission = ({ baseUrl, lifecycle, maxInFlight, maxBody }: AdmissionOptions) => {
+  const basePath = baseUrl.pathname.replace(/\/+$/, '')
+  const overloaded: Failure = { code: 'overloaded', detail: `SKP_MAX_IN_FLIGHT=${maxInFlight}.` }
+  let inFlight = 0
+  const leave = (): void => {
+    inFlight -= 1
+  }
+  return (
+    request: IncomingMessage,
+    response: ServerResponse,
+    journal: Journal,
+  ): Failure | undefined => {
+    if (lifecycle.phase === 'closing') return { code: 'stopping' }
+    if (inFlight >= maxInFlight) return overloaded
+    const fault = framingFault(request)
+    if (fault !== undefined) return { code: 'bad_request', detail: fault }
+    const target = resolveTarget(request.url as string, basePath)
+    if (!target.ok) return { code: 'bad_request', detail: target.reason }
+    if (Number(request.headers['content-length']) > maxBody) return { code: 'body_too_large' }
+    inFlight += 1
+    response.once('close', leave)
+    journal.path = target.path
+    return undefined
+  }
+}

@@ -1,0 +1,21 @@
+/** A caller that stops sending or reading must not hold a connection to the API for ever. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Failure } from '../errors.ts'
+
+/**
+ * What to do when nothing has moved on the caller's connection for SKP_IDLE_TIMEOUT. `wait`: it is
+ * the API's turn, which has limits of its own. `close`: the caller does not read. Else: an answer.
+ *
+ * @param idleTimeout in ms
+ */
+export const judgeIdle = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  idleTimeout: number,
+): 'wait' | 'close' | Failure => {
+  if (response.writableNeedDrain) return 'close'
+  if (request.complete || response.headersSent) return 'wait'
+  const detail = `SKP_IDLE_TIMEOUT=${idleTimeout}ms.`
+  // Paused by backpressure: it is the API that takes no more of the body.
+  return { code: request.isPaused() ? 'upstream_timeout' : 'caller_timeout', detail }
+}

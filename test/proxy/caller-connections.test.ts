@@ -1,0 +1,38 @@
+import t from 'tap'
+import { once } from 'node:events'
+import http from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { CallerConnections } from '../../src/proxy/caller-connections.ts'
+
+t.test('closes what has no request in flight, and nothing else', async (t) => {
+  let finish: (() => void) | undefined
+  const server = http.createServer((request, response) => {
+    connections.began(request.socket, response)
+    if (request.url === '/slow') finish = () => response.end('done')
+    else response.end('ok')
+  })
+  const connections = new CallerConnections(server)
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const open = async (path: string | undefined) => {
+    const socket = net.connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    if (path !== undefined) socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    return socket
+  }
+  const silent = await open(undefined)
+  const answered = await open('/fast')
+  await once(answered, 'data')
+  const busy = await open('/slow')
+  while (finish === undefined) await new Promise(setImmediate)
+  const closed = [silent, answered].map((socket) => once(socket.resume(), 'close'))
+  connections.closeUnused()
+  await Promise.all(closed)
+  finish()
+  const [bytes] = (await once(busy, 'data')) as [Buffer]
+  t.match(bytes.toString(), /^HTTP\/1\.1 200 OK/)
+  busy.destroy()
+})

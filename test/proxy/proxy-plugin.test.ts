@@ -1,0 +1,54 @@
+import t from 'tap'
+import { call } from '../fixtures/http-client.ts'
+import { startProxy } from '../fixtures/proxy.ts'
+import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
+
+t.test('more requests than SKP_MAX_IN_FLIGHT are told so at once, and only those', async (t) => {
+  const waiting: (() => void)[] = []
+  const api = await startStreamingServer(t, (_request, response) => {
+    waiting.push(() => response.end('done'))
+  })
+  const { port } = await startProxy(t, { api: api.url, settings: { SKP_MAX_IN_FLIGHT: '2' } })
+  const admitted = [call(port), call(port)]
+  while (waiting.length < 2) await new Promise(setImmediate)
+  const refused = await call(port)
+  t.match(refused, {
+    status: 503,
+    headers: { 'x-error-code': 'overloaded', 'retry-after': '1' },
+  })
+  t.match(refused.body.toString(), /SKP_MAX_IN_FLIGHT=2/)
+  t.equal((await call(port, { path: '/-/live' })).status, 200, 'probes do not count')
+  for (const finish of waiting) finish()
+  t.match(await Promise.all(admitted), [{ status: 200 }, { status: 200 }])
+  const next = call(port)
+  while (waiting.length < 3) await new Promise(setImmediate)
+  waiting[2]?.()
+  t.equal((await next).status, 200)
+})
+
+t.test('bodies above SKP_MAX_BODY are refused', async (t) => {
+  const api = await startServer(t, ({ body }, response) => response.end(String(body.length)))
+  const { port } = await startProxy(t, { api: api.url, settings: { SKP_MAX_BODY: '100KB' } })
+  const limit = 100 * 1024
+
+  t.test('at once where their length is known', async (t) => {
+    const fits = await call(port, { method: 'POST', body: Buffer.alloc(limit) })
+    t.match(fits, { status: 200 })
+    const before = api.requests.length
+    const headers = { 'content-length': limit + 1 }
+    const answer = await call(port, { method: 'POST', body: Buffer.alloc(limit + 1), headers })
+    t.match(answer, { status: 413, headers: { 'x-error-code': 'body_too_large' } })
+    t.equal(api.requests.length, before)
+  })
+
+  t.test('on the way where it is not', async (t) => {
+    const headers = { 'transfer-encoding': 'chunked' }
+    const fits = await call(port, { method: 'POST', body: Buffer.alloc(limit), headers })
+    t.equal(fits.body.toString(), String(limit))
+    const before = api.requests.length
+    const answer = await call(port, { method: 'POST', body: Buffer.alloc(limit + 1), headers })
+    t.match(answer, { status: 413, headers: { 'x-error-code': 'body_too_large' } })
+    t.equal(api.requests.length, before, 'the API never sees a whole one')
+    t.equal((await call(port)).status, 200, 'and the next request works')
+  })
+})

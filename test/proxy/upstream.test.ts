@@ -1,0 +1,64 @@
+/** Pitfall 8: kept connections die under requests, and a second try must not become a second write. */
+import t, { type Test } from 'tap'
+import { call } from '../fixtures/http-client.ts'
+import { startProxy } from '../fixtures/proxy.ts'
+import { startRawServer } from '../fixtures/recording-server.ts'
+
+/** Answers once per connection, then closes it when the next request arrives. */
+const dyingApi = (t: Test, seen: string[]) =>
+  startRawServer(t, (socket) => {
+    let served = false
+    socket.on('data', (bytes) => {
+      seen.push(bytes.toString().split(' ', 1)[0] ?? '')
+      if (served) {
+        socket.destroy()
+        return
+      }
+      served = true
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
+    })
+  })
+
+t.test('a kept connection that dies under a GET costs nobody an error', async (t) => {
+  const seen: string[] = []
+  const api = await dyingApi(t, seen)
+  const { port } = await startProxy(t, { api: api.url })
+  for (let i = 0; i < 10; i += 1) t.equal((await call(port)).status, 200)
+  t.equal(seen.length, 15, 'every second request met a dying connection and was repeated once')
+})
+
+t.test('a write on a dying connection is not sent twice', async (t) => {
+  const seen: string[] = []
+  const api = await dyingApi(t, seen)
+  const { port } = await startProxy(t, { api: api.url })
+  t.equal((await call(port)).status, 200)
+  const answer = await call(port, { method: 'POST', body: '{}' })
+  t.equal(answer.headers['x-error-code'], 'upstream_reset')
+  t.same(seen, ['GET', 'POST'])
+})
+
+t.test('a new connection that dies is not tried again', async (t) => {
+  let connections = 0
+  const api = await startRawServer(t, (socket) => {
+    connections += 1
+    socket.once('data', () => socket.destroy())
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  t.equal((await call(port)).headers['x-error-code'], 'upstream_reset')
+  t.equal(connections, 1)
+})
+
+t.test('a connection that dies in the middle of an answer is not tried again', async (t) => {
+  const seen: string[] = []
+  const api = await startRawServer(t, (socket) => {
+    socket.on('data', (bytes) => {
+      seen.push(bytes.toString().split(' ', 1)[0] ?? '')
+      if (seen.length === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
+      else socket.write('HTTP/1.1 200 OK\r\nconte', () => socket.resetAndDestroy())
+    })
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  t.equal((await call(port)).status, 200)
+  t.equal((await call(port)).headers['x-error-code'], 'upstream_reset')
+  t.equal(seen.length, 2)
+})
