@@ -274,6 +274,17 @@ t.test('nothing is sent again after a byte has reached the caller', async (t) =>
   t.same(seen(), ['token-1', 'token-1', 'token-1', 'token-2'])
 })
 
+t.test('a caller is told why where no new token can be had, and never the raw 401', async (t) => {
+  const { port, tokens, seen } = await start(t)
+  tokens.state.answer = (response) => response.writeHead(401).end('{"error":"invalid_client"}')
+  for (let round = 0; round < 2; round += 1) {
+    const answer = await call(port)
+    t.match(answer, { status: 502, headers: { 'x-error-code': 'credential_rejected' } })
+    t.equal(answer.headers['www-authenticate'], undefined)
+  }
+  t.same(seen(), ['token-1'], 'the rejected token is not sent again')
+})
+
 t.test('a caller that leaves during the renewal causes no second request', async (t) => {
   const { port, log, tokens, seen } = await start(t)
   let release: (() => void) | undefined
