@@ -14,7 +14,7 @@ import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import type { Journal } from './journal.ts'
 import type { RequestBody } from './request-body.ts'
-import { fieldValue, responseHeaders } from './response-headers.ts'
+import { fieldValues, responseHeaders } from './response-headers.ts'
 import {
   isHeld,
   isRepeatable,
@@ -79,7 +79,7 @@ class Attempt implements ConnectionAware {
     this.#options = options
     this.#job = job
     job.response.once('close', () => {
-      if (!job.response.writableFinished) this.#giveUp()
+      if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
     })
     job.response.setTimeout(options.limits.idleTimeout, () => this.#onIdle())
   }
@@ -205,6 +205,8 @@ class Attempt implements ConnectionAware {
   async #replay(replayed: boolean): Promise<void> {
     const { response, journal, headers } = this.#job
     const outcome = await this.#options.tokens.acquire()
+    // An answer that is still being read to nowhere would keep its connection from the replay.
+    this.#abort?.(GIVEN_UP)
     if (response.destroyed) return
     if (!outcome.ok) return this.#fail(outcome.failure)
     const { token } = outcome
@@ -212,14 +214,14 @@ class Attempt implements ConnectionAware {
     const again = {
       token,
       headers: headers.with(headers.length - 1, token.authorization),
-      replayed,
+      replayed: replayed || this.#job.replayed === true,
     }
     forward(this.#options, { ...this.#job, ...again })
   }
 
   #maybeRefresh(raw: readonly Buffer[]): void {
     const { renewOnForbidden, tokens } = this.#options
-    if (!renewOnForbidden || lacksScope(fieldValue(raw, 'www-authenticate'))) return
+    if (!renewOnForbidden || lacksScope(fieldValues(raw, 'www-authenticate'))) return
     tokens.refresh(this.#job.token)
   }
 

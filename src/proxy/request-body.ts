@@ -25,6 +25,8 @@ export class BodyTooLargeError extends Error {
  */
 const stream = (request: IncomingMessage, maxBytes: number): Readable => {
   const body = request.pipe(new PassThrough())
+  // It may fail while a token is waited for, when nobody else listens yet.
+  body.on('error', () => {})
   let received = 0
   request.on('data', (chunk: Buffer) => {
     received += chunk.length

@@ -28,10 +28,10 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   return headers
 }
 
-/** The value of the first field of that name, in lower case; empty if there is none. */
-export const fieldValue = (raw: readonly Buffer[], wanted: string): string => {
-  const index = raw.findIndex(
-    (part, i) => i % 2 === 0 && part.toString('latin1').toLowerCase() === wanted,
-  )
-  return index === -1 ? '' : (raw[index + 1] as Buffer).toString('latin1')
+/** The values of all fields of that name, in lower case, as one list; empty if there is none. */
+export const fieldValues = (raw: readonly Buffer[], wanted: string): string => {
+  const fields = decode(raw)
+  return fields
+    .filter((_, i) => i % 2 === 1 && (fields[i - 1] as string).toLowerCase() === wanted)
+    .join(', ')
 }

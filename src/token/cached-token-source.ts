@@ -48,6 +48,9 @@ export class CachedTokenSource implements TokenSource {
   #rejected: AccessToken | undefined
   #lastUsedAt: Instant
   #waiters = 0
+  /** Changes of the credential that were begun, and the last one that was completed. */
+  #changes = 0
+  #changed = 0
   #cancelTimer: (() => void) | undefined
 
   constructor(options: CachedTokenSourceOptions) {
@@ -126,8 +129,12 @@ export class CachedTokenSource implements TokenSource {
    * @returns whether the new credential is in use now
    */
   async replaceCredential(next: Credential): Promise<boolean> {
+    this.#changes += 1
+    const change = this.#changes
     const token = await this.#cache.fetch(next.cacheKey, { forceRefresh: true, context: next })
-    if (token === undefined) return false
+    // A later change that was quicker is not undone by an earlier one.
+    if (token === undefined || change < this.#changed) return false
+    this.#changed = change
     this.#credential = next
     this.#schedule.succeeded()
     this.#renewals = new RenewalLimit()
@@ -160,6 +167,9 @@ export class CachedTokenSource implements TokenSource {
     if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
       return { ok: true, token }
     }
+    // The credential may have been replaced meanwhile, by one that has a token.
+    const other = this.peek()
+    if (other !== undefined) return { ok: true, token: other }
     const failure = this.#rememberedFailure() ?? publicFailure(WAITED_TOO_LONG, 0)
     return { ok: false, failure }
   }
@@ -187,6 +197,7 @@ export class CachedTokenSource implements TokenSource {
     const { clock, onOutcome } = this.#options
     const gap = this.#schedule.gap(clock.now())
     if (gap > 0) await sleep(clock, gap, this.#stopped.signal)
+    if (this.#stopped.signal.aborted) return undefined
     this.#schedule.started(clock.now())
     const outcome = await credential.grant.request(this.#stopped.signal)
     if (this.#stopped.signal.aborted) return undefined

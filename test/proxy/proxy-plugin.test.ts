@@ -52,3 +52,27 @@ t.test('bodies above SKP_MAX_BODY are refused', async (t) => {
     t.equal((await call(port)).status, 200, 'and the next request works')
   })
 })
+
+t.test('a body that grows too large while a token is awaited crashes nothing', async (t) => {
+  let grant: (() => void) | undefined
+  const tokens = await startServer(t, (_request, response) => {
+    grant = () => response.end('{"access_token":"abc"}')
+  })
+  const api = await startServer(t, (_request, response) => response.end('ok'))
+  const { port } = await startProxy(t, {
+    api: api.url,
+    tokenEndpoint: `${tokens.url}/oauth/token`,
+    settings: { SKP_MAX_BODY: '10KB' },
+  })
+  const answer = call(port, {
+    method: 'POST',
+    body: Buffer.alloc(200 * 1024),
+    headers: { 'transfer-encoding': 'chunked' },
+  })
+  while (grant === undefined) await new Promise(setImmediate)
+  for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
+  grant()
+  t.match(await answer, { status: 413, headers: { 'x-error-code': 'body_too_large' } })
+  t.equal(api.requests.length, 0)
+  t.equal((await call(port)).status, 200)
+})

@@ -225,7 +225,8 @@ for (const [name, send] of Object.entries(BODIES)) {
   t.test(`a 401 whose body ${name} loses its connection, not its replay`, async (t) => {
     const closed: Promise<unknown>[] = []
     const { port } = await start(t, {
-      settings: { SKP_IDLE_TIMEOUT: '100ms' },
+      // One connection: the replay needs it, and no limit but the rule itself sets it free.
+      settings: { SKP_UPSTREAM_CONNECTIONS: '1' },
       reject(response) {
         closed.push(new Promise((resolve) => response.once('close', resolve)))
         response.writeHead(401)
@@ -237,6 +238,15 @@ for (const [name, send] of Object.entries(BODIES)) {
     t.equal(closed.length, 1)
   })
 }
+
+t.test('a 401 that stalls under a write does not hold its connection either', async (t) => {
+  const { port } = await start(t, {
+    settings: { SKP_UPSTREAM_CONNECTIONS: '1' },
+    reject: (response) => void response.writeHead(401).write('part'),
+  })
+  t.match(await call(port, write('POST')), { status: 503 })
+  t.equal((await call(port)).status, 200)
+})
 
 const die: Respond = (response) => void response.socket?.destroy()
 const cut: Respond = (response) => {

@@ -73,10 +73,13 @@ t.test('adds further parameters, which cannot replace those of the grant', async
 })
 
 t.test('measures age from before the request was sent', async (t) => {
-  const server = await startServer(t, (_request, response) => response.end(granted()))
-  const before = systemClock.now().monotonic
+  let arrivedAt = Number.NaN
+  const server = await startServer(t, (_request, response) => {
+    arrivedAt = systemClock.now().monotonic
+    response.end(granted())
+  })
   const outcome = await createGrant(t, server.url).request(NEVER)
-  t.ok(outcome.ok && outcome.token.requestedAt.monotonic - before < 5)
+  t.ok(outcome.ok && outcome.token.requestedAt.monotonic < arrivedAt)
 })
 
 t.test('tells why there is no token, without a word of the answer', async (t) => {

@@ -317,4 +317,42 @@ t.test('a new credential', async (t) => {
       t.match([grant.requests, next.requests], [2, 2], 'its own soft point counts')
     })
   }
+
+  t.test('helps those who wait for the old one in vain', async (t) => {
+    const { clock, grant, next, source, inHand, change } = await replace(t)
+    source.reject(inHand())
+    const waiting = source.acquire()
+    await settle()
+    const changing = change()
+    await clock.advance(1_000)
+    next.grant(HOUR)
+    await changing
+    grant.fail({ kind: 'rejected' })
+    t.match(await waiting, { ok: true, token: inHand() })
+  })
+
+  t.test('is not undone by an earlier change that takes longer', async (t) => {
+    const { clock, grant, source, inHand } = await create(t)
+    const [slow, quick] = [new ScriptedGrant(clock), new ScriptedGrant(clock)]
+    const first = source.replaceCredential({ grant: slow, cacheKey: 'slow' })
+    await clock.advance(1_000)
+    const second = source.replaceCredential({ grant: quick, cacheKey: 'quick' })
+    await clock.advance(1_000)
+    quick.grant(HOUR)
+    t.equal(await second, true)
+    const token = inHand()
+    slow.grant(HOUR)
+    t.equal(await first, false)
+    t.equal(inHand(), token)
+    t.equal(grant.requests, 1)
+  })
+})
+
+t.test('nothing is fetched once the source is stopped', async (t) => {
+  const { source, grant, inHand } = await create(t)
+  const token = inHand()
+  source.stop()
+  source.reject(token)
+  await settle()
+  t.equal(grant.requests, 1)
 })
