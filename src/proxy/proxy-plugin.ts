@@ -19,7 +19,6 @@ declare module 'fastify' {
 
 export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
   readonly upstream: UpstreamPool
-  readonly baseUrl: URL
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
   /** Told of errors that only a defect of this program can cause. */

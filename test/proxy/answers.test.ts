@@ -2,8 +2,8 @@
 import t, { type Test } from 'tap'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
-import { systemClock } from '../../src/clock.ts'
 import { call, type Answer, type Call } from '../fixtures/http-client.ts'
+import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { CLIENT_SECRET, startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
@@ -166,23 +166,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 }
 
-/** The time of the system, moved forward by a test. */
-const createClock = () => {
-  const state = { later: 0 }
-  const now = () => {
-    const { monotonic, wall } = systemClock.now()
-    return { monotonic: monotonic + state.later, wall: wall + state.later }
-  }
-  return { ...systemClock, now, state }
-}
-
 const start = async (t: Test, row: Partial<Row>) => {
   const urlOf = async (source: Row['api'], otherwise: Respond) =>
     typeof source === 'function' ? source(t) : startAnswering(t, source ?? [otherwise])
   const api = await urlOf(row.api, answer(200))
   const tokenEndpoint = `${await urlOf(row.tokens, grant)}/oauth/token`
   const { settings = {} } = row
-  const clock = createClock()
+  const clock = createMovedClock()
   const { port, log } = await startProxy(t, { api, tokenEndpoint, settings, clock })
   if (row.api === RENEWED.api) {
     while (log.every(({ msg }) => msg !== 'token obtained')) await new Promise(setImmediate)

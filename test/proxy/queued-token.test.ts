@@ -1,8 +1,8 @@
 /** A request may wait for a connection for longer than its token lives. */
 import t, { type Test } from 'tap'
 import http from 'node:http'
-import { systemClock } from '../../src/clock.ts'
 import { call } from '../fixtures/http-client.ts'
+import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
 
@@ -10,14 +10,7 @@ const HOUR_MS = 3_600_000
 
 /** One connection, held by the first request; the clock can be moved while others queue. */
 const startCongested = async (t: Test) => {
-  let ahead = 0
-  const clock = {
-    ...systemClock,
-    now() {
-      const { monotonic, wall } = systemClock.now()
-      return { monotonic: monotonic + ahead, wall: wall + ahead }
-    },
-  }
+  const clock = createMovedClock()
   let issued = 0
   const tokens = await startServer(t, (_request, response) => {
     issued += 1
@@ -41,7 +34,7 @@ const startCongested = async (t: Test) => {
   while (release === undefined) await new Promise(setImmediate)
   const expire = async (): Promise<void> => {
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
-    ahead = 2 * HOUR_MS
+    clock.state.later = 2 * HOUR_MS
     release?.()
     await first
   }

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import { systemClock } from '../../src/clock.ts'
 import { call, type Call } from '../fixtures/http-client.ts'
+import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
 
@@ -37,16 +37,6 @@ const unauthorized: Respond = (response) => {
 }
 const ok: Respond = (response) => response.end('{}')
 
-/** The time of the system, moved forward by a test. */
-const createClock = () => {
-  const state = { later: 0 }
-  const now = () => {
-    const { monotonic, wall } = systemClock.now()
-    return { monotonic: monotonic + state.later, wall: wall + state.later }
-  }
-  return { ...systemClock, now, state }
-}
-
 /** An API that rejects some tokens, and the proxy in front of it, its first token in hand. */
 const start = async (t: Test, scene: Scene = {}) => {
   const { settings = {}, rejected = ['token-1'], reject = unauthorized, steps } = scene
@@ -56,7 +46,7 @@ const start = async (t: Test, scene: Scene = {}) => {
     const respond = steps === undefined ? step : steps[api.requests.length - 1]
     respond?.(response)
   })
-  const clock = createClock()
+  const clock = createMovedClock()
   const options = { api: api.url, tokenEndpoint: tokens.url, settings, clock }
   const { port, log } = await startProxy(t, options)
   await until(() => log.some(({ msg }) => msg === 'token obtained'))
