@@ -13,6 +13,7 @@ import type { Redactor } from './logging/redaction.ts'
 import { tokenLog } from './logging/token-log.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import type { Journal } from './proxy/journal.ts'
+import { basePathOf } from './proxy/mount.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { UpstreamPool } from './proxy/upstream.ts'
 import { systemCode } from './errors.ts'
@@ -130,10 +131,10 @@ export const createApp = async (options: AppOptions): Promise<App> => {
   const now = (): number => clock.now().monotonic
   const { app, connections } = createDataServer({ maxHeaderSize, now, onDone, onDefect })
   await app.register(probes, { readiness: () => readinessOf(lifecycle.phase, tokens.state()) })
+  const { baseUrl } = key
+  const mounts = [{ prefix: '', baseUrl, basePath: basePathOf(baseUrl), upstream, tokens }]
   await app.register(proxyPlugin, {
-    upstream,
-    baseUrl: key.baseUrl,
-    tokens,
+    mounts: () => mounts,
     userAgent,
     lifecycle,
     ...proxySettings(config),

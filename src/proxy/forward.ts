@@ -13,6 +13,7 @@ import { AnswerHead } from './answer-head.ts'
 import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import type { Journal } from './journal.ts'
+import type { Mount } from './mount.ts'
 import type { RequestBody } from './request-body.ts'
 import { fieldValues, responseHeaders } from './response-headers.ts'
 import {
@@ -22,12 +23,10 @@ import {
   lacksScope,
   type UnauthorizedOptions,
 } from './unauthorized-replay.ts'
-import type { ConnectionAware, Upstream, UpstreamConnection } from './upstream.ts'
+import type { ConnectionAware, UpstreamConnection } from './upstream.ts'
 import { isConnectionLoss, upstreamFailure, type TimeLimits } from './upstream-errors.ts'
 
 export interface ForwardOptions extends UnauthorizedOptions {
-  readonly upstream: Upstream
-  readonly tokens: TokenSource
   readonly limits: TimeLimits
   readonly lifecycle: { readonly phase: Phase }
   /** SKP_RENEW_ON_403 */
@@ -40,6 +39,7 @@ export interface ForwardRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly journal: Journal
+  readonly mount: Mount
   readonly body: RequestBody
   readonly token: AccessToken
   /** Alternating names and values; the last value is that of `Authorization`. */
@@ -84,9 +84,13 @@ class Attempt implements ConnectionAware {
     job.response.setTimeout(options.limits.idleTimeout, () => this.#onIdle())
   }
 
+  get #tokens(): TokenSource {
+    return this.#job.mount.tokens
+  }
+
   dispatch(): void {
     const { request, journal, headers, body, retried } = this.#job
-    const { upstream } = this.#options
+    const { upstream } = this.#job.mount
     const exchange = {
       path: journal.path,
       method: request.method as Dispatcher.HttpMethod,
@@ -102,7 +106,7 @@ class Attempt implements ConnectionAware {
     this.#abort = abort
     this.#reused = this.connection.served > 0
     // While the request waited for a connection, its token may have come to its end.
-    this.#stale = this.#waited && this.#options.tokens.isExpired(this.#job.token)
+    this.#stale = this.#waited && this.#tokens.isExpired(this.#job.token)
     if (this.#callerGone || this.#stale) abort(GIVEN_UP)
   }
 
@@ -113,7 +117,7 @@ class Attempt implements ConnectionAware {
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
     if (status < 200) return true
     this.connection.served += 1
-    if (status !== 401) this.#options.tokens.accept()
+    if (status !== 401) this.#tokens.accept()
     else if (this.#isKept()) {
       this.#discarded = 0
       return true
@@ -188,7 +192,7 @@ class Attempt implements ConnectionAware {
     const verdict = judgeUnauthorized(
       { method: request.method as string, body, replayed },
       this.#options,
-      () => this.#options.tokens.reject(token),
+      () => this.#tokens.reject(token),
     )
     if (verdict === 'pass') return false
     if (verdict === 'replay') void this.#replay(true)
@@ -204,7 +208,7 @@ class Attempt implements ConnectionAware {
 
   async #replay(replayed: boolean): Promise<void> {
     const { response, journal, headers } = this.#job
-    const outcome = await this.#options.tokens.acquire()
+    const outcome = await this.#tokens.acquire()
     // An answer that is still being read to nowhere would keep its connection from the replay.
     this.#abort?.(GIVEN_UP)
     if (response.destroyed) return
@@ -220,9 +224,9 @@ class Attempt implements ConnectionAware {
   }
 
   #maybeRefresh(raw: readonly Buffer[]): void {
-    const { renewOnForbidden, tokens } = this.#options
-    if (!renewOnForbidden || lacksScope(fieldValues(raw, 'www-authenticate'))) return
-    tokens.refresh(this.#job.token)
+    if (!this.#options.renewOnForbidden) return
+    if (lacksScope(fieldValues(raw, 'www-authenticate'))) return
+    this.#tokens.refresh(this.#job.token)
   }
 
   /** A kept connection may die under a request that the API never saw; a new one does not. */

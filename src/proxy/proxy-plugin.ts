@@ -1,6 +1,7 @@
 /** The request's journey: admission → token → forward. */
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Client } from 'undici'
 import type { AccessToken } from '../token/access-token.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { sendFailure } from './failure-answer.ts'
@@ -9,7 +10,7 @@ import type { Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
 import { withBody, type RequestBody } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
-import type { UpstreamPool } from './upstream.ts'
+import type { Mount } from './mount.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -18,15 +19,18 @@ declare module 'fastify' {
 }
 
 export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
-  readonly upstream: UpstreamPool
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
   /** Told of errors that only a defect of this program can cause. */
   readonly onDefect: (error: unknown, journal: Journal) => void
 }
 
+/** A name that no resolver may know (RFC 6761 §6.4). */
+const NOWHERE = 'https://unused.invalid'
+
 const send = (
   options: ProxyOptions,
+  mount: Mount,
   { raw: request, journal }: FastifyRequest,
   { raw: response }: FastifyReply,
   token: AccessToken,
@@ -37,19 +41,20 @@ const send = (
     correlationId: journal.ids.correlationId,
     userAgent: options.userAgent,
   })
-  forward(options, { request, response, journal, token, headers, body })
+  forward(options, { request, response, journal, mount, token, headers, body })
 }
 
 const sendWithToken = async (
   options: ProxyOptions,
+  mount: Mount,
   request: FastifyRequest,
   reply: FastifyReply,
   body: RequestBody,
 ): Promise<void> => {
   request.journal.token = 'waited'
-  const outcome = await options.tokens.acquire()
+  const outcome = await mount.tokens.acquire()
   if (reply.raw.destroyed) return
-  if (outcome.ok) send(options, request, reply, outcome.token, body)
+  if (outcome.ok) send(options, mount, request, reply, outcome.token, body)
   else sendFailure(request.raw, reply.raw, outcome.failure, request.journal)
 }
 
@@ -58,6 +63,8 @@ const createHandler =
   (options: ProxyOptions) =>
   (request: FastifyRequest, reply: FastifyReply): void => {
     const { raw, journal } = request
+    // Admission, which comes first, found it.
+    const mount = journal.mount as Mount
     // After hijacking, Fastify's error handler is out of reach, and a caller would wait for ever.
     const onDefect = (error: unknown): void => {
       options.onDefect(error, journal)
@@ -65,13 +72,13 @@ const createHandler =
     }
     const handle = (body: RequestBody): void => {
       try {
-        const token = options.tokens.peek()
+        const token = mount.tokens.peek()
         if (token === undefined) {
-          sendWithToken(options, request, reply, body).catch(onDefect)
+          sendWithToken(options, mount, request, reply, body).catch(onDefect)
           return
         }
         journal.token = 'cached'
-        send(options, request, reply, token, body)
+        send(options, mount, request, reply, token, body)
       } catch (error) {
         onDefect(error)
       }
@@ -89,11 +96,11 @@ export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): 
     sendFailure(request.raw, reply.raw, failure, request.journal)
   })
   await app.register(httpProxy, {
-    upstream: options.baseUrl.href,
+    // Every request goes to its mount's own connections; reply-from's lead nowhere.
+    upstream: NOWHERE,
     httpMethods: [...FORWARDED_METHODS],
     proxyPayloads: false,
-    // reply-from stays unused; were it ever used, it would verify TLS like everything here.
-    undici: options.upstream,
+    undici: new Client(NOWHERE),
     // The query is not http-proxy's business: it would parse it and print it anew.
     preRewrite: (url: string) => url.split('?', 1)[0] as string,
     handler: createHandler(options),
