@@ -1,15 +1,15 @@
 /**
- * A token source over a grant: one fetch in flight for any number of callers, renewal before the
- * token ages, and a memory of failures that protects the token server. The fetch belongs to no
- * caller: one that hangs up does not cancel it.
+ * A token source over grants: hands out the token at hand, has it renewed before it ages, lets callers
+ * wait where there is none, and changes from one credential to the next without a break.
  */
-import { LRUCache } from 'lru-cache'
-import { elapsed, sleep, within, type Clock, type Instant } from '../clock.ts'
-import type { Failure } from '../errors.ts'
+import { elapsed, within, type Clock, type Instant } from '../clock.ts'
 import { ageOf, freshness, type AccessToken } from './access-token.ts'
-import { FetchSchedule } from './fetch-schedule.ts'
+import type { FetchSchedule } from './fetch-schedule.ts'
+import { PreviousCredential } from './previous-credential.ts'
 import { RenewalLimit } from './renewal-limit.ts'
 import { publicFailure, type TokenFailure } from './token-failure.ts'
+import { RenewalTimer } from './renewal-timer.ts'
+import { TokenFetches } from './token-fetches.ts'
 import type {
   Credential,
   GrantOutcome,
@@ -27,22 +27,23 @@ export interface CachedTokenSourceOptions {
   readonly waitLimit: number
   /** Told of the outcome of every fetch. */
   readonly onOutcome: (outcome: GrantOutcome) => void
+  /** Asked when the credential in use is rejected: there may be a new one to replace it by. */
+  readonly onRejected?: () => Promise<void>
 }
 
 const MAX_WAITERS = 1_000
 /** Scopes of a younger token are no news. */
 const MIN_REFRESH_AGE_MS = 600_000
-/** The credential in use, and the ones it replaces or is replaced by. */
-const MAX_CREDENTIALS = 16
-
 const WAITED_TOO_LONG: TokenFailure = { kind: 'transient', reason: 'gave no token in time' }
 
 export class CachedTokenSource implements TokenSource {
   readonly #options: CachedTokenSourceOptions
-  readonly #cache: LRUCache<string, AccessToken, Credential>
+  readonly #fetches: TokenFetches
   readonly #stopped = new AbortController()
-  readonly #schedule = new FetchSchedule()
+  readonly #previous: PreviousCredential
   #credential: Credential
+  /** A token of the previous credential, used up to its soft point. */
+  #kept: AccessToken | undefined
   #renewals = new RenewalLimit()
   /** Answered with 401 by the API: never sent again. */
   #rejected: AccessToken | undefined
@@ -51,15 +52,25 @@ export class CachedTokenSource implements TokenSource {
   /** Changes of the credential that were begun, and the last one that was completed. */
   #changes = 0
   #changed = 0
-  #cancelTimer: (() => void) | undefined
+  #rescuing = false
+  readonly #timer: RenewalTimer
 
   constructor(options: CachedTokenSourceOptions) {
     this.#options = options
     this.#credential = options.credential
     this.#lastUsedAt = options.clock.now()
-    this.#cache = new LRUCache<string, AccessToken, Credential>({
-      max: MAX_CREDENTIALS,
-      fetchMethod: (_key, _stale, { context }) => this.#fetch(context),
+    const { clock, random, onOutcome } = options
+    this.#timer = new RenewalTimer(clock, () => this.#onDue())
+    this.#previous = new PreviousCredential(clock)
+    this.#fetches = new TokenFetches({
+      clock,
+      random,
+      onOutcome,
+      signal: this.#stopped.signal,
+      secondChance: (credential) => this.#secondChance(credential),
+      onSettled: (credential, due) => {
+        if (credential === this.#credential) this.#timer.arm(due)
+      },
     })
   }
 
@@ -70,14 +81,14 @@ export class CachedTokenSource implements TokenSource {
 
   /** No renewal happens any more; a fetch in flight ends early. */
   stop(): void {
-    this.#cancelTimer?.()
+    this.#timer.cancel()
     this.#stopped.abort()
   }
 
   peek(): AccessToken | undefined {
     const now = this.#options.clock.now()
     this.#lastUsedAt = now
-    const token = this.#current()
+    const token = this.#current(now)
     if (token === undefined) return undefined
     const age = freshness(token, now)
     if (age === 'fresh') return token
@@ -88,7 +99,7 @@ export class CachedTokenSource implements TokenSource {
   async acquire(): Promise<TokenOutcome> {
     const token = this.peek()
     if (token !== undefined) return { ok: true, token }
-    const remembered = this.#rememberedFailure()
+    const remembered = this.#schedule.refusal(this.#options.clock.now())
     if (remembered !== undefined) return { ok: false, failure: remembered }
     if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
     this.#waiters += 1
@@ -100,12 +111,17 @@ export class CachedTokenSource implements TokenSource {
   }
 
   reject(token: AccessToken): boolean {
-    if (token !== this.#current()) return true
     const now = this.#options.clock.now()
+    if (token !== this.#current(now)) return true
+    if (token === this.#kept) {
+      // The new credential has its own token already.
+      this.#kept = undefined
+      return true
+    }
     if (!this.#renewals.allows(token, ageOf(token, now), now)) return false
     this.#rejected = token
     this.#schedule.expedite()
-    if (this.#schedule.remembered(now) <= 0) void this.#renew()
+    if (this.#schedule.remembered(now) <= 0) void this.#fetches.fetch(this.#credential)
     return true
   }
 
@@ -118,33 +134,39 @@ export class CachedTokenSource implements TokenSource {
   }
 
   refresh(token: AccessToken): void {
-    const aged = ageOf(token, this.#options.clock.now()) >= MIN_REFRESH_AGE_MS
-    if (aged && token === this.#current()) this.#renewInBackground()
+    const now = this.#options.clock.now()
+    const aged = ageOf(token, now) >= MIN_REFRESH_AGE_MS
+    if (aged && token === this.#current(now)) this.#renewInBackground()
   }
 
   /**
    * Make before break: the new credential is used from its first token on, and not at all if it
-   * yields none.
+   * yields none. A fresh token of the old one stays in use up to its soft point, unless the API
+   * rejects it.
    *
    * @returns whether the new credential is in use now
    */
   async replaceCredential(next: Credential): Promise<boolean> {
     this.#changes += 1
     const change = this.#changes
-    const token = await this.#cache.fetch(next.cacheKey, { forceRefresh: true, context: next })
+    const token = await this.#fetches.fetch(next)
     // A later change that was quicker is not undone by an earlier one.
     if (token === undefined || change < this.#changed) return false
     this.#changed = change
+    const now = this.#options.clock.now()
+    if (next.cacheKey !== this.#credential.cacheKey) {
+      this.#kept = this.#current(now)
+      this.#previous.keep(this.#credential)
+    }
     this.#credential = next
-    this.#schedule.succeeded()
     this.#renewals = new RenewalLimit()
-    this.#arm(token.softAge)
+    this.#timer.arm(token.softAge)
     return true
   }
 
   state(): TokenState {
-    const token = this.#current()
     const now = this.#options.clock.now()
+    const token = this.#current(now)
     const left = token === undefined ? 0 : token.lifetime - ageOf(token, now)
     return {
       freshness: token === undefined ? 'none' : freshness(token, now),
@@ -155,75 +177,59 @@ export class CachedTokenSource implements TokenSource {
     }
   }
 
+  get #schedule(): FetchSchedule {
+    return this.#fetches.scheduleOf(this.#credential)
+  }
+
   /** The token in hand, unless the API has rejected it. */
-  #current(): AccessToken | undefined {
-    const token = this.#cache.get(this.#credential.cacheKey)
+  #current(now: Instant): AccessToken | undefined {
+    if (this.#kept !== undefined) {
+      if (freshness(this.#kept, now) === 'fresh') return this.#kept
+      this.#kept = undefined
+    }
+    const token = this.#fetches.tokenOf(this.#credential)
     return token === this.#rejected ? undefined : token
   }
 
   async #wait(): Promise<TokenOutcome> {
     const { clock, waitLimit } = this.#options
-    const token = await within(clock, waitLimit, this.#stopped.signal, this.#renew())
+    const fetched = this.#fetches.fetch(this.#credential)
+    const token = await within(clock, waitLimit, this.#stopped.signal, fetched)
     if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
       return { ok: true, token }
     }
     // The credential may have been replaced meanwhile, by one that has a token.
     const other = this.peek()
     if (other !== undefined) return { ok: true, token: other }
-    const failure = this.#rememberedFailure() ?? publicFailure(WAITED_TOO_LONG, 0)
+    const failure = this.#schedule.refusal(clock.now()) ?? publicFailure(WAITED_TOO_LONG, 0)
     return { ok: false, failure }
-  }
-
-  #rememberedFailure(): Failure | undefined {
-    const { failure } = this.#schedule
-    const left = this.#schedule.remembered(this.#options.clock.now())
-    return failure !== undefined && left > 0 ? publicFailure(failure, left) : undefined
-  }
-
-  /** One flight: lru-cache hands every caller the fetch that is already under way. */
-  #renew(): Promise<AccessToken | undefined> {
-    const { cacheKey } = this.#credential
-    return this.#cache.fetch(cacheKey, { forceRefresh: true, context: this.#credential })
   }
 
   #renewInBackground(): void {
     if (this.#stopped.signal.aborted) return
     const wait = this.#schedule.background(this.#options.clock.now())
-    if (wait <= 0) void this.#renew()
-    else if (this.#cancelTimer === undefined) this.#arm(wait)
+    if (wait <= 0) void this.#fetches.fetch(this.#credential)
+    else if (!this.#timer.isArmed) this.#timer.arm(wait)
   }
 
-  async #fetch(credential: Credential): Promise<AccessToken | undefined> {
-    const { clock, onOutcome } = this.#options
-    const gap = this.#schedule.gap(clock.now())
-    if (gap > 0) await sleep(clock, gap, this.#stopped.signal)
-    if (this.#stopped.signal.aborted) return undefined
-    this.#schedule.started(clock.now())
-    const outcome = await credential.grant.request(this.#stopped.signal)
-    if (this.#stopped.signal.aborted) return undefined
-    if (credential === this.#credential) this.#settle(outcome)
-    onOutcome(outcome)
-    return outcome.ok ? outcome.token : undefined
-  }
-
-  #settle(outcome: GrantOutcome): void {
-    const { clock, random } = this.#options
-    if (outcome.ok) {
-      this.#schedule.succeeded()
-      this.#arm(outcome.token.softAge)
-    } else {
-      this.#arm(this.#schedule.failed(outcome.failure, clock.now(), random()))
+  /** A credential in use that is rejected: there may be a new one, or the previous one still works. */
+  async #secondChance(credential: Credential): Promise<AccessToken | undefined> {
+    // Never within one another: two credentials must not wait for each other.
+    if (this.#rescuing || credential !== this.#credential) return undefined
+    this.#rescuing = true
+    try {
+      await this.#options.onRejected?.()
+      return credential === this.#credential ? await this.#previous.token(this.#fetches) : undefined
+    } finally {
+      this.#rescuing = false
     }
   }
 
   /** Timers can be late or lost in sleep, so every request checks as well; see peek(). */
-  #arm(delay: number): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer = this.#options.clock.schedule(delay, () => {
-      this.#cancelTimer = undefined
-      // The next request starts renewal again.
-      if (!this.#isIdle(this.#current(), this.#options.clock.now())) this.#renewInBackground()
-    })
+  #onDue(): void {
+    const now = this.#options.clock.now()
+    // The next request starts renewal again.
+    if (!this.#isIdle(this.#current(now), now)) this.#renewInBackground()
   }
 
   /** Without a request for a whole lifetime renewal stops, unless there is a failure to mend. */

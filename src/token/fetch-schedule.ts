@@ -1,7 +1,8 @@
 /** When the next fetch may begin: gaps after the last one, and the memory of its failure. */
 import { elapsed, type Instant } from '../clock.ts'
+import type { Failure } from '../errors.ts'
 import { nextAttemptDelay } from './retry-schedule.ts'
-import type { TokenFailure } from './token-failure.ts'
+import { publicFailure, type TokenFailure } from './token-failure.ts'
 
 /** Least time in ms between the starts of two fetches: ends loops at any token lifetime. */
 const MIN_GAP_MS = 1_000
@@ -50,6 +51,12 @@ export class FetchSchedule {
   /** ms for which the last failure is remembered. */
   remembered(now: Instant): number {
     return this.#failedAt === undefined ? 0 : this.#delay - elapsed(this.#failedAt, now)
+  }
+
+  /** What callers are told while the last failure is remembered. */
+  refusal(now: Instant): Failure | undefined {
+    const left = this.remembered(now)
+    return this.failure !== undefined && left > 0 ? publicFailure(this.failure, left) : undefined
   }
 
   /** ms for which a fetch that nobody waits for has to wait. */

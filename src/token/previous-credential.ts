@@ -1,0 +1,40 @@
+/**
+ * The credential that was replaced. It stays valid for a while on the platform, and is asked where
+ * the new one turns out to be rejected.
+ */
+import { elapsed, type Clock, type Instant } from '../clock.ts'
+import type { AccessToken } from './access-token.ts'
+import type { TokenFetches } from './token-fetches.ts'
+import type { Credential } from './token-source.ts'
+
+/** No rotation keeps a replaced credential alive for longer without saying so. */
+const KEPT_MS = 24 * 3_600_000
+
+export class PreviousCredential {
+  readonly #clock: Clock
+  #credential: Credential | undefined
+  #since: Instant | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  keep(credential: Credential): void {
+    this.#credential = credential
+    this.#since = this.#clock.now()
+  }
+
+  /** @returns `undefined`: there is none, it is too old, or gives no token either */
+  async token(fetches: TokenFetches): Promise<AccessToken | undefined> {
+    const credential = this.#credential
+    if (credential === undefined || this.#isTooOld()) return undefined
+    const token = await fetches.fetch(credential)
+    const rejected = fetches.scheduleOf(credential).failure?.kind === 'rejected'
+    if (rejected && credential === this.#credential) this.#credential = undefined
+    return token
+  }
+
+  #isTooOld(): boolean {
+    return this.#since !== undefined && elapsed(this.#since, this.#clock.now()) > KEPT_MS
+  }
+}
