@@ -1,4 +1,5 @@
 /** Every setting once. Documentation, flags, `.env.example` and validation are read off this table. */
+import { mountList } from './mount-list.ts'
 import { choice, delay, integer, size, text, timeLimit, type SettingType } from './setting-types.ts'
 
 export interface Setting<T> {
@@ -60,6 +61,13 @@ export const configSchema = {
     type: text,
     default: 'entities',
     description: 'Field of the key that holds the base URL. Dots reach into objects.',
+  }),
+  mounts: optional({
+    env: 'SKP_MOUNTS',
+    type: mountList,
+    defaultNote: '`/=` and `SKP_TARGET`',
+    description:
+      'Several base URLs under own prefixes: `/=entities,/management=management`; of several keys by naming the binding: `/dev=intas-dev:entities,/prod=intas-prod:entities`.',
   }),
   connectTimeout: setting({
     env: 'SKP_CONNECT_TIMEOUT',

@@ -1,5 +1,6 @@
 /** Environment and flags → one frozen Config, or every problem at once. Pure. */
 import { quotedInput } from '../quoted-input.ts'
+import type { MountSetting } from './mount-list.ts'
 import { configSchema, flagName, type Setting, type SettingValues } from './config-schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -10,6 +11,7 @@ export type Flags = Readonly<Record<string, string | undefined>>
 export interface Config extends SettingValues {
   readonly port: number
   readonly host: string
+  readonly mounts: readonly MountSetting[]
 }
 
 export interface LoadedConfig {
@@ -94,6 +96,7 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
   const config = Object.freeze({
     ...values,
     port: portOf(values, environment, problems),
+    mounts: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
     host: values.host ?? (open ? '0.0.0.0' : '127.0.0.1'),
   })
   return { config, problems, warnings: unknownSettings(environment) }

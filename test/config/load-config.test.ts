@@ -17,6 +17,7 @@ const DEFAULTS = {
   binding: undefined,
   keyFile: undefined,
   target: 'entities',
+  mounts: [{ prefix: '', binding: undefined, target: 'entities' }],
   connectTimeout: 5_000,
   responseTimeout: 60_000,
   idleTimeout: 120_000,
@@ -50,11 +51,17 @@ t.test('nobody can change the configuration afterwards', async (t) => {
 
 t.test('a variable sets a setting, and a flag wins over it', async (t) => {
   const environment = { SKP_PORT: '3000', SKP_TARGET: 'endpoints.api' }
-  t.strictSame(config(environment), { ...DEFAULTS, port: 3000, target: 'endpoints.api' })
+  t.strictSame(config(environment), {
+    ...DEFAULTS,
+    port: 3000,
+    target: 'endpoints.api',
+    mounts: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
+  })
   t.strictSame(config(environment, { port: '4000' }), {
     ...DEFAULTS,
     port: 4000,
     target: 'endpoints.api',
+    mounts: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
   })
 })
 
