@@ -10,14 +10,18 @@ export interface Instant {
 
 export interface Clock {
   now(): Instant
-  /** Runs `task` once after `ms`; the returned function cancels it. */
-  schedule(ms: number, task: () => void): () => void
+  /**
+   * Runs `task` once after `ms`; the returned function cancels it. In the `background` it does not
+   * keep the process alive.
+   */
+  schedule(ms: number, task: () => void, options?: { readonly background: boolean }): () => void
 }
 
 export const systemClock: Clock = {
   now: () => ({ monotonic: performance.now(), wall: Date.now() }),
-  schedule(ms, task) {
+  schedule(ms, task, { background } = { background: false }) {
     const timer = setTimeout(task, ms)
+    if (background) timer.unref()
     return () => clearTimeout(timer)
   },
 }

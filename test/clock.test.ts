@@ -23,6 +23,19 @@ t.test('the system clock runs a task once it is due, and none that is cancelled'
   t.strictSame(ran, ['due'])
 })
 
+/** Timers that keep the process alive. */
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+
+t.test('a task in the background does not keep the process alive, any other does', async (t) => {
+  const before = timers()
+  const cancels = [systemClock.schedule(60_000, () => {}, { background: true })]
+  t.equal(timers(), before)
+  cancels.push(systemClock.schedule(60_000, () => {}))
+  t.equal(timers(), before + 1)
+  for (const cancel of cancels) cancel()
+})
+
 const ELAPSED: Record<string, [monotonic: number, wall: number, elapsed: number]> = {
   'both clocks agree': [500, 500, 500],
   'the machine slept, and the monotonic clock with it': [500, 9_000, 9_000],
