@@ -56,6 +56,13 @@ export const configSchema = {
     description:
       'File with the service key: the bare key, `{"credentials": …}` as `cf service-key` prints it, or a `default-env.json`. Wins over every other place.',
   }),
+  keyPoll: setting({
+    env: 'SKP_KEY_POLL',
+    type: timeLimit,
+    default: '30s',
+    description:
+      'How often a key on disk is looked at again, beside the watch on its directory that notices most changes at once.',
+  }),
   target: setting({
     env: 'SKP_TARGET',
     type: text,

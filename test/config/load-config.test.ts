@@ -16,6 +16,7 @@ const DEFAULTS = {
   service: 'integration-assessment',
   binding: undefined,
   keyFile: undefined,
+  keyPoll: 30_000,
   target: 'entities',
   mounts: [{ prefix: '', binding: undefined, target: 'entities' }],
   connectTimeout: 5_000,
