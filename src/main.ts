@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { readFileSync } from 'node:fs'
 import { parseCommandLine } from './commands/command-line.ts'
 import { EXIT, type Edge, type Running } from './commands/edge.ts'
+import { systemFiles } from './system-files.ts'
 
 const readFile = (path: string | URL): string => readFileSync(path, 'utf8')
 const manifest = JSON.parse(readFile(new URL('../package.json', import.meta.url))) as {
@@ -13,6 +14,7 @@ const manifest = JSON.parse(readFile(new URL('../package.json', import.meta.url)
 const edge: Edge = {
   environment: process.env,
   readFile,
+  files: systemFiles,
   stdout: process.stdout,
   stderr: process.stderr,
   version: manifest.version,

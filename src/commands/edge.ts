@@ -1,8 +1,12 @@
+import type { FileSystem } from '../service-key/file-system.ts'
+
 /** What a command may touch of the process; main.ts is the only one to hand it out. */
 export interface Edge {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** @throws an error with a `code` such as ENOENT */
   readonly readFile: (path: string) => string
+  /** Where bindings are looked for. */
+  readonly files: FileSystem
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream
   readonly version: string
@@ -20,4 +24,6 @@ export const EXIT = {
   configuration: 2,
   unbound: 3,
   portInUse: 4,
+  /** `check` only. */
+  key: 10,
 } as const

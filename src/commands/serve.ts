@@ -28,10 +28,10 @@ const refuse = (edge: Edge, problems: readonly string[], code: number): number =
 
 /** Checks everything before giving up, so that one start shows all there is to mend. */
 const prepare = (edge: Edge, flags: Flags): Prepared | number => {
-  const { environment, readFile } = edge
+  const { environment, readFile, files } = edge
   const { config, problems, warnings } = loadConfig(environment, flags)
   const authorities = loadAuthorities({ caFile: config.caFile, environment, readFile })
-  const located = locateServiceKey({ ...config, environment, readFile })
+  const located = locateServiceKey({ ...config, environment, files })
   const faults = [...problems, ...authorities.problems]
   if (faults.length > 0 || !located.ok) {
     const all = [...faults, ...(located.ok ? [] : located.problems), ...warnings]
@@ -42,7 +42,7 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
 }
 
 const announce = (log: Logger, { config, found, warnings }: Prepared, port: number): void => {
-  for (const warning of warnings) log.warn(warning)
+  for (const warning of [...warnings, ...found.warnings]) log.warn(warning)
   const { baseUrl, tokenEndpoint } = found.key
   log.info(
     {

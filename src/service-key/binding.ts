@@ -9,8 +9,13 @@ export interface Binding {
   readonly labels: readonly string[]
   /** Tells two bindings of one instance apart, as they exist during a rotation. */
   readonly guid: string | undefined
+  /** Or delivered without an offering: only its shape tells what it is for. */
   readonly userProvided: boolean
   readonly credentials: unknown
+  /** What could not be read of it. */
+  readonly problems: readonly string[]
+  /** Folders in which a change of it shows; none where it cannot change in a running process. */
+  readonly watch: readonly string[]
 }
 
 export interface BindingSelection {
@@ -27,26 +32,31 @@ const hasShape = (credentials: unknown, target: string): boolean =>
   fieldAt(credentials, target) !== undefined &&
   (fieldAt(credentials, 'clientid') ?? fieldAt(credentials, 'uaa.clientid')) !== undefined
 
+/** Why the selection accepts a binding, in words; `undefined`: it does not. */
+export const matchReason = (
+  candidate: Binding,
+  { service, binding, target }: BindingSelection,
+): string | undefined => {
+  const { names, labels, guid, userProvided, credentials } = candidate
+  if (binding !== undefined) {
+    if (names.includes(binding)) return 'its name is SKP_BINDING'
+    return guid === binding ? 'its guid is SKP_BINDING' : undefined
+  }
+  if (labels.includes(service)) return 'its type, label or a tag is SKP_SERVICE'
+  if (names.includes(service)) return 'its name is SKP_SERVICE'
+  return userProvided && hasShape(credentials, target)
+    ? `it names no offering and has the fields "${target}" and "clientid"`
+    : undefined
+}
+
 /** Every binding that the selection accepts; more than one means the selection is ambiguous. */
 export const matchingBindings = (
   bindings: readonly Binding[],
-  { service, binding, target }: BindingSelection,
-): readonly Binding[] =>
-  binding === undefined
-    ? bindings.filter(
-        (candidate) =>
-          candidate.labels.includes(service) ||
-          candidate.names.includes(service) ||
-          (candidate.userProvided && hasShape(candidate.credentials, target)),
-      )
-    : bindings.filter(({ names, guid }) => names.includes(binding) || guid === binding)
+  selection: BindingSelection,
+): readonly Binding[] => bindings.filter((candidate) => matchReason(candidate, selection))
 
 export const displayName = (binding: Binding): string =>
   JSON.stringify(binding.names[0] ?? binding.labels[0] ?? 'unnamed')
-
-/** With what SKP_BINDING can name it by, should the names be the same. */
-export const describeCandidate = (binding: Binding): string =>
-  binding.guid === undefined ? displayName(binding) : `${displayName(binding)} (${binding.guid})`
 
 /** The texts among some values of unknown JSON. */
 export const texts = (values: readonly unknown[]): readonly string[] =>

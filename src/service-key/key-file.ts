@@ -14,13 +14,16 @@ const jsonPart = (text: string): string => {
   return start === -1 ? text : text.slice(start, text.lastIndexOf('}') + 1)
 }
 
-export const readKeyFile = (text: string): KeyFile => {
+/** @param watch where a change of the file shows */
+export const readKeyFile = (text: string, watch: readonly string[] = []): KeyFile => {
   const document = parseJsonObject(jsonPart(text))
   if (document === undefined) return { kind: 'invalid', problem: 'is not a JSON object' }
   const services = document['VCAP_SERVICES']
-  if (isJsonObject(services)) return { kind: 'bindings', bindings: vcapBindings(services) }
+  if (isJsonObject(services)) {
+    return { kind: 'bindings', bindings: vcapBindings(services, watch) }
+  }
   if (typeof services === 'string') {
-    const parsed = readVcapServices(services)
+    const parsed = readVcapServices(services, watch)
     return parsed.ok
       ? { kind: 'bindings', bindings: parsed.bindings }
       : { kind: 'invalid', problem: `field "VCAP_SERVICES" ${parsed.problem}` }

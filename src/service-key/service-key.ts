@@ -8,7 +8,7 @@ import {
   unescapePem,
   type ClientAuthentication,
 } from './client-authentication.ts'
-import { isJsonObject, parseJsonObject, type JsonObject } from './json-document.ts'
+import { asObject, type JsonObject } from './json-document.ts'
 
 export interface ServiceKey {
   readonly clientId: string
@@ -30,14 +30,6 @@ export interface ServiceKeyOptions {
 export type ParsedServiceKey =
   | { readonly ok: true; readonly key: ServiceKey }
   | { readonly ok: false; readonly problems: readonly string[] }
-
-/** Values delivered as text may be JSON objects themselves (`uaa`, `endpoints`). */
-const asObject = (value: unknown): JsonObject | undefined => {
-  if (isJsonObject(value)) return value
-  return typeof value === 'string' && value.trimStart().startsWith('{')
-    ? parseJsonObject(value)
-    : undefined
-}
 
 /** The value under a dotted path, such as `endpoints.api`. */
 export const fieldAt = (credentials: JsonObject, path: string): unknown =>

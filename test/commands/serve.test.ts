@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Edge } from '../../src/commands/edge.ts'
 import { serve } from '../../src/commands/serve.ts'
+import { memoryFiles } from '../fixtures/memory-files.ts'
 import { startServer } from '../fixtures/recording-server.ts'
 
 const KEY = {
@@ -33,6 +34,7 @@ const createEdge = (environment: Edge['environment'], files: Record<string, stri
       if (content === undefined) throw Object.assign(new Error('canary'), { code: 'ENOENT' })
       return content
     },
+    files: memoryFiles(files),
     stdout: stdout.stream,
     stderr: stderr.stream,
     version: '1.2.3',

@@ -2,6 +2,7 @@ import t from 'tap'
 import {
   displayName,
   matchingBindings,
+  matchReason,
   texts,
   type Binding,
   type BindingSelection,
@@ -14,6 +15,8 @@ const binding: Binding = {
   guid: 'guid-1',
   userProvided: false,
   credentials,
+  problems: [],
+  watch: [],
 }
 const provided: Binding = {
   ...binding,
@@ -78,6 +81,24 @@ t.test('shape alone never selects the binding of another offering', async (t) =>
 t.test('a user-provided service is found by name, whatever its shape', async (t) => {
   const candidate = { ...provided, credentials: {} }
   t.strictSame(select([candidate], { service: 'mine' }), [candidate])
+})
+
+const REASONS: Record<string, [changes: Partial<BindingSelection>, reason: RegExp | undefined]> = {
+  'a label': [{}, /type, label or a tag is SKP_SERVICE/],
+  'a name': [{ service: 'intas-instance' }, /its name is SKP_SERVICE/],
+  'the name asked for': [{ binding: 'intas-binding' }, /its name is SKP_BINDING/],
+  'the guid asked for': [{ binding: 'guid-1' }, /its guid is SKP_BINDING/],
+  nothing: [{ service: 'x' }, undefined],
+}
+
+for (const [title, [changes, reason]] of Object.entries(REASONS)) {
+  t.test(`a match by ${title} is told as such`, async (t) => {
+    t.match(matchReason(binding, { ...selection, ...changes }), reason)
+  })
+}
+
+t.test('a match by shape names the fields', async (t) => {
+  t.match(matchReason(provided, selection), /names no offering .* "entities" and "clientid"/)
 })
 
 t.test('a binding is shown by its first name, else by its label', async (t) => {

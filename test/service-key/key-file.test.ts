@@ -34,6 +34,8 @@ const BINDING = {
   guid: undefined,
   userProvided: false,
   credentials,
+  problems: [],
+  watch: [],
 }
 
 t.test('default-env.json has VCAP_SERVICES as an object or as text', async (t) => {

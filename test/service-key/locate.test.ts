@@ -1,5 +1,8 @@
 import t from 'tap'
+import { describeFound } from '../../src/service-key/attempt.ts'
+import { codedError } from '../../src/service-key/file-system.ts'
 import { locateServiceKey, type LocateOptions } from '../../src/service-key/locate.ts'
+import { memoryFiles } from '../fixtures/memory-files.ts'
 
 const credentials = {
   entities: 'https://api.example/intas/entities/v1',
@@ -26,11 +29,7 @@ const locate = ({ files = {}, environment = {} }: Places, changes: Partial<Locat
     tokenUrl: undefined,
     keyFile: undefined,
     environment,
-    readFile(path) {
-      const text = files[path]
-      if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
-      return text
-    },
+    files: memoryFiles(files),
     ...changes,
   })
 
@@ -43,9 +42,14 @@ const everywhere = {
   files: {
     'key.json': JSON.stringify(keyOf('of the key file')),
     '/etc/vcap': vcap(entry('in-file', 'of the VCAP file')),
+    '/root/in-root/key.json': JSON.stringify(keyOf('of SERVICE_BINDING_ROOT')),
+    '/bindings/in-bindings/key.json': JSON.stringify(keyOf('of /bindings')),
+    '/etc/secrets/sapcp/svc/in-sapcp/key.json': JSON.stringify(keyOf('of sapcp')),
+    '/etc/secrets/sapbtp/svc/in-sapbtp/key.json': JSON.stringify(keyOf('of sapbtp')),
     'default-env.json': `{"VCAP_SERVICES":${vcap(entry('in-default', 'of default-env'))}}`,
   },
   environment: {
+    SERVICE_BINDING_ROOT: '/root',
     VCAP_SERVICES_FILE_PATH: '/etc/vcap',
     VCAP_SERVICES: vcap(entry('in-env', 'of VCAP_SERVICES')),
   },
@@ -58,18 +62,29 @@ t.test('SKP_KEY_FILE wins over every other place', async (t) => {
   ])
 })
 
-t.test('then come VCAP_SERVICES_FILE_PATH, VCAP_SERVICES and default-env.json', async (t) => {
-  const { files, environment } = everywhere
-  const { VCAP_SERVICES } = environment
-  t.strictSame(outcome(everywhere), [
-    'of the VCAP file',
-    'VCAP_SERVICES_FILE_PATH /etc/vcap, binding "in-file"',
-  ])
-  t.strictSame(outcome({ files, environment: { VCAP_SERVICES } }), [
-    'of VCAP_SERVICES',
-    'VCAP_SERVICES, binding "in-env"',
-  ])
-  t.strictSame(outcome({ files }), ['of default-env', 'default-env.json, binding "in-default"'])
+const ORDER = [
+  ['of the VCAP file', 'VCAP_SERVICES_FILE_PATH /etc/vcap, binding "in-file"', '/etc/vcap'],
+  ['of VCAP_SERVICES', 'VCAP_SERVICES, binding "in-env"', 'VCAP_SERVICES'],
+  ['of SERVICE_BINDING_ROOT', 'SERVICE_BINDING_ROOT /root, binding "in-root"', '/root'],
+  ['of /bindings', '/bindings, binding "in-bindings"', '/bindings'],
+  ['of sapcp', '/etc/secrets/sapcp, binding "in-sapcp"', '/etc/secrets/sapcp'],
+  ['of sapbtp', '/etc/secrets/sapbtp, binding "in-sapbtp"', '/etc/secrets/sapbtp'],
+  ['of default-env', 'default-env.json, binding "in-default"', 'default-env.json'],
+] as const
+
+t.test('then come the other places, and the first one with a match wins', async (t) => {
+  const files: Record<string, string> = { ...everywhere.files }
+  const environment: Record<string, string> = { ...everywhere.environment }
+  for (const [index, [clientId, origin, place]] of ORDER.entries()) {
+    const found = locate({ files, environment })
+    t.match(found, { ok: true, key: { clientId }, origin })
+    t.equal(found.attempts.length, index + 1, 'places after it are not looked at')
+    for (const path of Object.keys(files)) if (path.startsWith(place)) delete files[path]
+    for (const [name, value] of Object.entries(environment)) {
+      if (name === place || value === place) delete environment[name]
+    }
+  }
+  t.match(locate({ files, environment }), { ok: false, reason: 'unbound' })
 })
 
 t.test('a place without a match is passed over', async (t) => {
@@ -113,14 +128,14 @@ t.test('nothing found: every place is listed, with what was there', async (t) =>
   t.strictSame(outcome({}), [
     'unbound',
     [
-      'no binding of SKP_SERVICE="integration-assessment" found; looked at VCAP_SERVICES_FILE_PATH (absent); VCAP_SERVICES (absent); default-env.json in the working directory (absent)',
+      'no binding of SKP_SERVICE="integration-assessment" found; looked at VCAP_SERVICES_FILE_PATH (absent); VCAP_SERVICES (absent); SERVICE_BINDING_ROOT (absent); /bindings (absent); /etc/secrets/sapcp (absent); /etc/secrets/sapbtp (absent); default-env.json in the working directory (absent)',
     ],
   ])
   const environment = { VCAP_SERVICES_FILE_PATH: 'empty', VCAP_SERVICES: vcap(entry('one')) }
   t.strictSame(outcome({ environment, files: { empty: '{}' } }, { binding: 'two' }), [
     'unbound',
     [
-      'no binding named SKP_BINDING="two" found; looked at VCAP_SERVICES_FILE_PATH empty (no bindings); VCAP_SERVICES (no match among "one"); default-env.json in the working directory (absent)',
+      'no binding named SKP_BINDING="two" found; looked at VCAP_SERVICES_FILE_PATH empty (no bindings); VCAP_SERVICES (no match among "one" (integration-assessment)); SERVICE_BINDING_ROOT (absent); /bindings (absent); /etc/secrets/sapcp (absent); /etc/secrets/sapbtp (absent); default-env.json in the working directory (absent)',
     ],
   ])
 })
@@ -153,6 +168,16 @@ const BROKEN: Record<string, [changed: Places, keyFile: string | undefined, prob
     { environment: { ...everywhere.environment, VCAP_SERVICES_FILE_PATH: 'gone' } },
     undefined,
     'VCAP_SERVICES_FILE_PATH gone: cannot be read (ENOENT)',
+  ],
+  'a VCAP file that is not text': [
+    { files: { ...everywhere.files, '/etc/vcap': '\0' } },
+    undefined,
+    'VCAP_SERVICES_FILE_PATH /etc/vcap: is not UTF-8 text',
+  ],
+  'a key file that is not text': [
+    { files: { 'key.json': '\0' } },
+    'key.json',
+    'SKP_KEY_FILE key.json: is not UTF-8 text',
   ],
   'a VCAP file without JSON': [
     { files: { ...everywhere.files, '/etc/vcap': '' } },
@@ -216,12 +241,12 @@ t.test('a default-env.json about something else is passed over', async (t) => {
   t.match(found, { ok: false, reason: 'unbound', problems: [/default-env\.json \(no bindings\)/] })
 })
 
-const refuseReading = (): never => {
-  throw Object.assign(new Error('no'), { code: 'EACCES' })
+const denied = (): never => {
+  throw codedError('EACCES')
 }
 
 t.test('a default-env.json that is there but unreadable ends the search', async (t) => {
-  t.match(locate({}, { readFile: refuseReading }), {
+  t.match(locate({}, { files: { ...memoryFiles({}), kindOf: denied } }), {
     ok: false,
     reason: 'invalid',
     problems: ['default-env.json: cannot be read (EACCES)'],
@@ -241,4 +266,22 @@ t.test('two bindings of one instance, as during a rotation, are told apart by gu
     ok: true,
     key: { clientId: 'client of guid-2' },
   })
+})
+
+t.test('only a key that can change while the process runs has folders to watch', async (t) => {
+  const { VCAP_SERVICES } = everywhere.environment
+  t.match(locate({ environment: { VCAP_SERVICES } }), { watch: [] })
+  t.match(locate(everywhere), { watch: ['/etc'] })
+  t.match(locate(everywhere, { keyFile: '/bindings/in-bindings/key.json' }), {
+    watch: ['/bindings/in-bindings'],
+  })
+})
+
+const decided = (places: Places, changes: Partial<LocateOptions> = {}) =>
+  locate(places, changes).attempts.map(describeFound).at(-1)
+
+t.test('what was seen at the place that decided can be said in words', async (t) => {
+  t.equal(decided(everywhere, { keyFile: 'key.json' }), 'a key')
+  t.equal(decided(everywhere), '"in-file" (integration-assessment)')
+  t.equal(decided({}, { keyFile: 'gone' }), 'cannot be read (ENOENT)')
 })

@@ -18,6 +18,8 @@ const BINDING = {
   guid: 'guid-1',
   userProvided: false,
   credentials,
+  problems: [],
+  watch: [],
 }
 const read = (changes: object, offering = 'integration-assessment') =>
   vcapBindings({ [offering]: [{ ...entry, ...changes }] })
@@ -66,4 +68,9 @@ t.test('the text is JSON of an object', async (t) => {
   for (const broken of ['', '[]', '{"integration-assessment":[{"clientsecret":"s3cret"']) {
     t.strictSame(readVcapServices(broken), { ok: false, problem: 'is not a JSON object' })
   }
+})
+
+t.test('bindings of a file are watched where the file is', async (t) => {
+  const text = JSON.stringify({ 'integration-assessment': [entry] })
+  t.match(readVcapServices(text, ['/etc/cf']), { bindings: [{ watch: ['/etc/cf'] }] })
 })

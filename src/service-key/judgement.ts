@@ -1,0 +1,114 @@
+/** Place and selection → what was seen there, and the end of the search if this is it. Pure. */
+import { describeCandidate, seenBinding, type Attempt } from './attempt.ts'
+import {
+  displayName,
+  matchingBindings,
+  matchReason,
+  type Binding,
+  type BindingSelection,
+} from './binding.ts'
+import type { LoneKey, Place } from './places.ts'
+
+/** Where a key was found; what is common to it before and after parsing. */
+export interface Origin {
+  readonly ok: true
+  /** The place and binding in words: `VCAP_SERVICES, binding "intas"`. */
+  readonly origin: string
+  /** Why this binding, in words. */
+  readonly reason: string
+  /**
+   * Folders in which a change of the key shows; empty where it cannot change in a running process.
+   * To read it again, search again with the same options.
+   */
+  readonly watch: readonly string[]
+  /** What could not be read beside the key. */
+  readonly warnings: readonly string[]
+}
+
+export interface Refusal {
+  readonly ok: false
+  /** `unbound`: none or several bindings match; `invalid`: what was found cannot be used. */
+  readonly reason: 'unbound' | 'invalid'
+  readonly problems: readonly string[]
+}
+
+type Outcome = (Origin & { readonly credentials: unknown }) | Refusal
+
+export interface Judgement {
+  readonly attempt: Attempt
+  /** `undefined`: the search goes on. */
+  readonly outcome: Outcome | undefined
+}
+
+export const withOrigin = (origin: string, problems: readonly string[]): readonly string[] =>
+  problems.map((problem) => `${origin}: ${problem}`)
+
+const found = (
+  origin: string,
+  reason: string,
+  { credentials, problems, watch }: LoneKey,
+): Outcome => ({
+  ok: true,
+  origin,
+  reason,
+  credentials,
+  watch,
+  warnings: withOrigin(origin, problems),
+})
+
+/** It might be the one that is wanted, had it been readable. */
+const isDoubtful = ({ userProvided, problems }: Binding): boolean =>
+  userProvided && problems.length > 0
+
+const noMatch = (name: string, bindings: readonly Binding[]): Outcome | undefined => {
+  const problems = bindings
+    .filter(isDoubtful)
+    .flatMap((binding) => withOrigin(`${name}, binding ${displayName(binding)}`, binding.problems))
+  return problems.length === 0 ? undefined : { ok: false, reason: 'invalid', problems }
+}
+
+const judgeBindings = (
+  { name, bindings }: Extract<Place, { kind: 'bindings' }>,
+  selection: BindingSelection,
+): Judgement => {
+  const seen = bindings.map((binding) => seenBinding(binding, selection))
+  const attempt = { place: name, bindings: seen, problems: [] }
+  const [match, ...others] = matchingBindings(bindings, selection)
+  if (match === undefined) {
+    return { attempt: { ...attempt, verdict: 'no match' }, outcome: noMatch(name, bindings) }
+  }
+  if (others.length === 0) {
+    const origin = `${name}, binding ${displayName(match)}`
+    const reason = matchReason(match, selection) as string
+    return { attempt: { ...attempt, verdict: 'chosen' }, outcome: found(origin, reason, match) }
+  }
+  const candidates = seen.filter(({ match }) => match !== undefined).map(describeCandidate)
+  const problem = `${name}: several bindings match (${candidates.join(', ')}); name one with SKP_BINDING`
+  return {
+    attempt: { ...attempt, verdict: 'ambiguous' },
+    outcome: { ok: false, reason: 'unbound', problems: [problem] },
+  }
+}
+
+export const judge = (place: Place, selection: BindingSelection): Judgement => {
+  const { name } = place
+  const attempt = { place: name, bindings: [], problems: [] }
+  switch (place.kind) {
+    case 'absent':
+      return { attempt: { ...attempt, verdict: 'absent' }, outcome: undefined }
+    case 'broken': {
+      const problems = withOrigin(name, [place.problem])
+      return {
+        attempt: { ...attempt, verdict: 'broken', problems: [place.problem] },
+        outcome: { ok: false, reason: 'invalid', problems },
+      }
+    }
+    case 'key':
+      return {
+        attempt: { ...attempt, verdict: 'chosen', problems: place.key.problems },
+        outcome: found(name, 'it is the only key there', place.key),
+      }
+    case 'bindings':
+      return judgeBindings(place, selection)
+  }
+}
