@@ -4,38 +4,29 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { probes } from './admin/probes.ts'
 import { readinessOf } from './admin/readiness.ts'
-import type { Clock } from './clock.ts'
+import { BoundKey } from './bound-key.ts'
 import type { Config } from './config/load-config.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { logAccess } from './logging/access-log.ts'
-import { watchCertificate } from './logging/certificate-log.ts'
-import type { Redactor } from './logging/redaction.ts'
-import { tokenLog } from './logging/token-log.ts'
+import type { GenerationOptions } from './key-generation.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import type { Journal } from './proxy/journal.ts'
-import { basePathOf } from './proxy/mount.ts'
+import type { Mount } from './proxy/mount.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
-import { UpstreamPool } from './proxy/upstream.ts'
 import { systemCode } from './errors.ts'
-import type { ServiceKey } from './service-key/service-key.ts'
-import { CachedTokenSource } from './token/cached-token-source.ts'
-import { validityOf } from './certificate-validity.ts'
-import { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
-import { credentialFingerprint } from './token/credential-fingerprint.ts'
-import { retryingGrant } from './token/retrying-grant.ts'
+import { watchKey, type KeyWatcher, type KeyWatcherOptions } from './service-key/key-watcher.ts'
+import type { KeyReading, KeySource } from './service-key/key-source.ts'
 
-export interface AppOptions {
-  readonly config: Config
-  readonly key: ServiceKey
-  /** PEM certificates to trust; `undefined`: those of Node. */
-  readonly ca: readonly string[] | undefined
+export interface BoundKeySource {
+  readonly source: KeySource
+  /** What it says at the start. */
+  readonly reading: KeyReading
+}
+
+export interface AppOptions extends GenerationOptions {
+  readonly keys: readonly BoundKeySource[]
   readonly log: Logger
-  readonly redactor: Redactor
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  /** `service-key-proxy/1.2.3` */
-  readonly userAgent: string
+  readonly watch: KeyWatcherOptions['watch']
 }
 
 export interface App {
@@ -45,53 +36,11 @@ export interface App {
    * @throws what listening throws, such as EADDRINUSE
    */
   start(): Promise<number>
+  /** Looks at once whether a service key on disk has changed. */
+  reload(): void
   /** Finishes what is in flight; never rejects. */
   stop(): Promise<void>
 }
-
-const createTokens = ({ config, key, ca, clock, random, userAgent, log, redactor }: AppOptions) => {
-  const { tokenEndpoint: endpoint, clientId, authentication } = key
-  const { tokenScope: scope, tokenParams: params, tokenTimeout: timeout } = config
-  const grant = new ClientCredentialsGrant({
-    endpoint,
-    clientId,
-    authentication,
-    params,
-    scope,
-    ca,
-    timeout,
-    userAgent,
-    clock,
-    random,
-  })
-  const onOutcome = tokenLog({ log, clock, tokenHost: endpoint.host, redactor })
-  const cacheKey = credentialFingerprint([
-    endpoint.href,
-    clientId,
-    ...Object.values(authentication),
-    scope ?? '',
-    params ?? '',
-  ])
-  const source = new CachedTokenSource({
-    credential: { grant: retryingGrant({ grant, clock, random }), cacheKey },
-    clock,
-    random,
-    waitLimit: config.tokenWait,
-    onOutcome,
-  })
-  return { source, grant }
-}
-
-const createUpstreamFor = ({ config, key, ca }: AppOptions) =>
-  new UpstreamPool({
-    origin: key.baseUrl.origin,
-    ca,
-    connections: config.upstreamConnections,
-    connectTimeout: config.connectTimeout,
-    responseTimeout: config.responseTimeout,
-    idleTimeout: config.idleTimeout,
-    maxHeaderSize: config.maxHeaderSize,
-  })
 
 const proxySettings = (config: Config) => ({
   limits: config,
@@ -101,12 +50,6 @@ const proxySettings = (config: Config) => ({
   passUnauthorized: config.passUnauthorized === 'on',
   renewOnForbidden: config.renewOnForbidden === 'on',
 })
-
-/** @returns ends the watch; `undefined`: there is nothing to watch */
-const watchCredential = ({ key, log, clock }: AppOptions): (() => void) | undefined =>
-  key.authentication.method === 'tls_client_auth'
-    ? watchCertificate({ log, clock, validity: validityOf(key.authentication.certificate) })
-    : undefined
 
 /** What happens to requests, as told to the log. */
 const observersOf = ({ log, clock }: AppOptions) => ({
@@ -121,40 +64,89 @@ const observersOf = ({ log, clock }: AppOptions) => ({
     ),
 })
 
-export const createApp = async (options: AppOptions): Promise<App> => {
-  const { config, key, log, clock, userAgent } = options
-  const { drainDelay, drainTimeout, maxHeaderSize } = config
-  const lifecycle = new Lifecycle({ clock, drainDelay, drainTimeout })
-  const { source: tokens, grant } = createTokens(options)
-  const upstream = createUpstreamFor(options)
+/** All keys, and what they serve together. */
+const createKeys = (options: AppOptions) => {
+  const several = options.keys.length > 1
+  let mounts: readonly Mount[] = []
+  const onMounts = (): void => {
+    mounts = keys.flatMap((key) => key.mounts)
+  }
+  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }) => {
+    const log = several ? options.log.child({ key: source.name }) : options.log
+    return new BoundKey({ ...options, source, reading, log, onMounts })
+  })
+  onMounts()
+  return { keys, mounts: () => mounts }
+}
+
+/** @returns a look at the keys on demand, and the end of the watch */
+const watchKeys = (options: AppOptions, keys: readonly BoundKey[]): KeyWatcher[] =>
+  options.keys.flatMap(({ reading }, index) => {
+    const places = reading.watch.map((directory) => ({ directory }))
+    if (places.length === 0) return []
+    const onChange = (): void => void keys[index]?.reload()
+    const onProblem = (code: string, directory: string): void =>
+      options.log.warn(
+        { code, directory },
+        'changes of the service key are noticed by polling only',
+      )
+    const { clock, watch, config } = options
+    return [watchKey({ places, watch, clock, poll: config.keyPoll, onChange, onProblem })]
+  })
+
+/** The data port: probes, and the proxy below them. */
+const createServer = async (
+  options: AppOptions,
+  lifecycle: Lifecycle,
+  { keys, mounts }: ReturnType<typeof createKeys>,
+) => {
+  const { config, clock, userAgent } = options
   const { onDone, onDefect, onTransportError } = observersOf(options)
-  const now = (): number => clock.now().monotonic
-  const { app, connections } = createDataServer({ maxHeaderSize, now, onDone, onDefect })
-  await app.register(probes, { readiness: () => readinessOf(lifecycle.phase, tokens.state()) })
-  const { baseUrl } = key
-  const mounts = [{ prefix: '', baseUrl, basePath: basePathOf(baseUrl), upstream, tokens }]
-  await app.register(proxyPlugin, {
-    mounts: () => mounts,
+  const server = createDataServer({
+    maxHeaderSize: config.maxHeaderSize,
+    now: () => clock.now().monotonic,
+    onDone,
+    onDefect,
+  })
+  const states = () => keys.map((key) => key.state())
+  await server.app.register(probes, { readiness: () => readinessOf(lifecycle.phase, states()) })
+  await server.app.register(proxyPlugin, {
+    mounts,
     userAgent,
     lifecycle,
     ...proxySettings(config),
     onTransportError,
     onDefect,
   })
-  let endWatch: (() => void) | undefined
+  return server
+}
+
+export const createApp = async (options: AppOptions): Promise<App> => {
+  const { config, log } = options
+  const lifecycle = new Lifecycle({
+    clock: options.clock,
+    drainDelay: config.drainDelay,
+    drainTimeout: config.drainTimeout,
+  })
+  const bound = createKeys(options)
+  const { keys } = bound
+  const { app, connections } = await createServer(options, lifecycle, bound)
+  let watchers: readonly KeyWatcher[] = []
   return {
     async start() {
       await app.listen({ port: config.port, host: config.host })
-      tokens.start()
-      endWatch = watchCredential(options)
+      for (const key of keys) key.start()
+      watchers = watchKeys(options, keys)
       return (app.server.address() as AddressInfo).port
     },
+    reload() {
+      for (const watcher of watchers) watcher.check()
+    },
     async stop() {
+      for (const watcher of watchers) watcher.close()
       const inTime = await lifecycle.stop(app, connections)
       if (!inTime) log.warn('requests still in flight at SKP_DRAIN_TIMEOUT were cut off')
-      tokens.stop()
-      endWatch?.()
-      await Promise.all([grant.close(), upstream.destroy()])
+      await Promise.all(keys.map((key) => key.close()))
     },
   }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
-import { readFileSync } from 'node:fs'
+import { readFileSync, watch } from 'node:fs'
 import { parseCommandLine } from './commands/command-line.ts'
 import { EXIT, type Edge, type Running } from './commands/edge.ts'
 import { systemFiles } from './system-files.ts'
@@ -15,6 +15,7 @@ const edge: Edge = {
   environment: process.env,
   readFile,
   files: systemFiles,
+  watch,
   stdout: process.stdout,
   stderr: process.stderr,
   version: manifest.version,
@@ -45,8 +46,9 @@ const outcome = await run()
 if (typeof outcome === 'number') {
   process.exitCode = outcome
 } else {
+  process.on('SIGHUP', outcome.reload)
   // Its own deadline is off: stopping has a limit of its own, SKP_DRAIN_TIMEOUT.
-  closeWithGrace({ delay: false, logger: false, skip: ['beforeExit'] }, ({ err }) =>
+  closeWithGrace({ delay: false, logger: false, skip: ['beforeExit', 'SIGHUP'] }, ({ err }) =>
     outcome.stop(err),
   )
 }

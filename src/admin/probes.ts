@@ -22,9 +22,9 @@ export const probes = async (app: FastifyInstance, options: ProbeOptions): Promi
   app.get('/-/ready', { exposeHeadRoute: true }, (request, reply) => {
     identify(request, reply)
     const { ready, reasons } = options.readiness()
-    if (ready) return { status: 'UP' }
-    void reply.code(503)
-    return { status: 'DOWN', reasons }
+    if (!ready) void reply.code(503)
+    const status = ready ? 'UP' : 'DOWN'
+    return reasons.length === 0 ? { status } : { status, reasons }
   })
   app.all('/-/*', (_request, reply) => reply.callNotFound())
 }

@@ -1,3 +1,4 @@
+import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
 import type { FileSystem } from '../service-key/file-system.ts'
 
 /** What a command may touch of the process; main.ts is the only one to hand it out. */
@@ -7,6 +8,8 @@ export interface Edge {
   readonly readFile: (path: string) => string
   /** Where bindings are looked for. */
   readonly files: FileSystem
+  /** `watch` of `node:fs`. */
+  readonly watch: KeyWatcherOptions['watch']
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream
   readonly version: string
@@ -16,6 +19,8 @@ export interface Edge {
 export interface Running {
   /** @param crash what was thrown outside any request, if that is the reason to stop */
   readonly stop: (crash?: unknown) => Promise<void>
+  /** Looks at once whether a service key on disk has changed. */
+  readonly reload: () => void
 }
 
 /** Exit codes are part of the interface: operators and scripts tell causes apart by them. */

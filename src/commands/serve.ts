@@ -1,21 +1,20 @@
 /** Configuration and key → a running proxy, or every problem at once on stderr and an exit code. */
 import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
-import { createApp } from '../app.ts'
+import { createApp, type BoundKeySource } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
 import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
-import { locateServiceKey, type FoundKey } from '../service-key/locate.ts'
-import type { ServiceKey } from '../service-key/service-key.ts'
+import { keySources, type KeySource } from '../service-key/key-source.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
 
 interface Prepared {
   readonly config: Config
   readonly warnings: readonly string[]
-  readonly found: FoundKey
+  readonly keys: readonly BoundKeySource[]
   readonly ca: readonly string[] | undefined
 }
 
@@ -26,32 +25,56 @@ const refuse = (edge: Edge, problems: readonly string[], code: number): number =
   return code
 }
 
+/** Reads every key, so that the problems of all are known. */
+const readKeys = (sources: readonly KeySource[]) => {
+  const keys: BoundKeySource[] = []
+  const missing: Extract<ReturnType<KeySource['read']>, { ok: false }>[] = []
+  for (const source of sources) {
+    const reading = source.read()
+    if (reading.ok) keys.push({ source, reading })
+    else missing.push(reading)
+  }
+  return { keys, missing }
+}
+
 /** Checks everything before giving up, so that one start shows all there is to mend. */
 const prepare = (edge: Edge, flags: Flags): Prepared | number => {
   const { environment, readFile, files } = edge
   const { config, problems, warnings } = loadConfig(environment, flags)
   const authorities = loadAuthorities({ caFile: config.caFile, environment, readFile })
-  const located = locateServiceKey({ ...config, environment, files })
+  const { keys, missing } = readKeys(keySources(config.mounts, { ...config, environment, files }))
   const faults = [...problems, ...authorities.problems]
-  if (faults.length > 0 || !located.ok) {
-    const all = [...faults, ...(located.ok ? [] : located.problems), ...warnings]
-    const unbound = faults.length === 0 && !located.ok && located.reason === 'unbound'
+  if (faults.length > 0 || missing.length > 0) {
+    const all = [...faults, ...missing.flatMap(({ problems }) => problems), ...warnings]
+    const unbound = faults.length === 0 && missing.every(({ reason }) => reason === 'unbound')
     return refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
   }
-  return { config, warnings, found: located, ca: authorities.certificates }
+  const told = [...warnings, ...keys.flatMap(({ reading }) => reading.warnings)]
+  return { config, warnings: told, keys, ca: authorities.certificates }
 }
 
-const announce = (log: Logger, { config, found, warnings }: Prepared, port: number): void => {
-  for (const warning of [...warnings, ...found.warnings]) log.warn(warning)
-  const { baseUrl, tokenEndpoint } = found.key
-  log.info(
-    {
-      address: `http://${isIPv6(config.host) ? `[${config.host}]` : config.host}:${port}`,
-      base_url: baseUrl.href,
-      token_host: tokenEndpoint.host,
-    },
-    `listening; key from ${found.origin}, read once: a new one takes effect at a restart`,
-  )
+const announceKey = (log: Logger, { reading }: BoundKeySource): void => {
+  const renewal =
+    reading.watch.length === 0
+      ? 'it came with the environment, so a new one takes effect at a restart only'
+      : 'a new one is taken over when it appears there'
+  for (const { prefix, key } of reading.keys) {
+    log.info(
+      {
+        mount: `${prefix}/`,
+        base_url: key.baseUrl.href,
+        token_host: key.tokenEndpoint.host,
+      },
+      `key from ${reading.origin}; ${renewal}`,
+    )
+  }
+}
+
+const announce = (log: Logger, { config, keys, warnings }: Prepared, port: number): void => {
+  for (const warning of warnings) log.warn(warning)
+  for (const key of keys) announceKey(log, key)
+  const host = isIPv6(config.host) ? `[${config.host}]` : config.host
+  log.info({ address: `http://${host}:${port}` }, `listening on http://${host}:${port}`)
 }
 
 const startFailure = (edge: Edge, error: unknown, { host, port }: Config): number => {
@@ -71,22 +94,17 @@ const loggerFor = (edge: Edge, { logFormat, logLevel }: Config, redactor: Redact
   return createLogger({ level: logLevel, format, destination: edge.stdout, redactor })
 }
 
-const secretOf = ({ authentication }: ServiceKey): string =>
-  authentication.method === 'client_secret_post'
-    ? authentication.clientSecret
-    : authentication.privateKey
-
 /** @returns the running proxy, or the exit code after telling why there is none */
 export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
   if (typeof prepared === 'number') return prepared
-  const { config, found, ca } = prepared
+  const { config, keys, ca } = prepared
   const redactor = new Redactor()
-  redactor.add(secretOf(found.key))
   const log = await loggerFor(edge, config, redactor)
   const app = await createApp({
     config,
-    key: found.key,
+    keys,
+    watch: edge.watch,
     ca,
     log,
     redactor,
@@ -100,6 +118,7 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
     return startFailure(edge, error, config)
   }
   return {
+    reload: () => app.reload(),
     async stop(crash) {
       if (crash === undefined) log.info('stopping')
       else log.fatal({ err: crash }, 'stopping after a crash')

@@ -5,8 +5,10 @@
 
 /** Shorter values would blot out ordinary words. */
 const MIN_LENGTH = 8
-/** The client secret, and the tokens that may still be in use. */
-const MAX_SECRETS = 8
+/** Credentials of all keys, and of those they replace. */
+const MAX_SECRETS = 16
+/** Tokens that may still be in use. */
+const MAX_TOKENS = 8
 
 const REPLACEMENT = '[redacted]'
 
@@ -20,19 +22,31 @@ const formsOf = (secret: string): readonly string[] => [
   ]),
 ]
 
+const appended = (values: readonly string[], value: string, max: number): readonly string[] =>
+  value.length < MIN_LENGTH || values.includes(value) ? values : [...values, value].slice(-max)
+
 /** Longest first, so that a secret inside another leaves no piece of the longer one behind. */
 const byLength = (a: string, b: string): number => b.length - a.length
 
 export class Redactor {
   #secrets: readonly string[] = []
+  #tokens: readonly string[] = []
   #forms: readonly string[] = []
 
-  /** The first one is kept for good; of the tokens that follow, the older ones are forgotten. */
-  add(secret: string): void {
-    if (secret.length < MIN_LENGTH) return
-    this.#secrets = [...this.#secrets, secret]
-    if (this.#secrets.length > MAX_SECRETS) this.#secrets = this.#secrets.toSpliced(1, 1)
-    this.#forms = this.#secrets.flatMap(formsOf).toSorted(byLength)
+  /** Of more than 16 the older ones are forgotten. */
+  addSecret(secret: string): void {
+    this.#secrets = appended(this.#secrets, secret, MAX_SECRETS)
+    this.#update()
+  }
+
+  /** Of more than 8 the older ones are forgotten. */
+  addToken(token: string): void {
+    this.#tokens = appended(this.#tokens, token, MAX_TOKENS)
+    this.#update()
+  }
+
+  #update(): void {
+    this.#forms = [...this.#secrets, ...this.#tokens].flatMap(formsOf).toSorted(byLength)
   }
 
   redact(line: string): string {

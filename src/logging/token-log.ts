@@ -39,7 +39,7 @@ export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) =
 
   return (outcome: GrantOutcome): void => {
     if (!outcome.ok) return logFailure(outcome.failure)
-    redactor.add(outcome.token.value)
+    redactor.addToken(outcome.token.value)
     const fields = { token_host: tokenHost, lifetime_s: outcome.token.lifetime / 1000 }
     if (failures > 0) log.info({ ...fields, failures }, 'the token server gives tokens again')
     else log.info(fields, 'token obtained')

@@ -15,6 +15,12 @@ export type ClientAuthentication =
       readonly privateKey: string
     }
 
+/** What must never be seen. */
+export const secretOf = (authentication: ClientAuthentication): string =>
+  authentication.method === 'client_secret_post'
+    ? authentication.clientSecret
+    : authentication.privateKey
+
 const parsed = <T>(parse: () => T): T | undefined => {
   try {
     return parse()

@@ -9,6 +9,8 @@ export interface TokenFailure {
     | 'transient'
   /** For the operator's log. Holds statuses and error codes, never a piece of the answer. */
   readonly reason: string
+  /** Public: what callers are told beside the fact. */
+  readonly advice?: string
   /** HTTP status of the token server, where there was an answer. */
   readonly status?: number
   /** What the server asked for in `Retry-After`, in ms. */
@@ -24,7 +26,9 @@ const seconds = (ms: number, max: number): number =>
 export const publicFailure = (failure: TokenFailure, nextTry: number): Failure => {
   switch (failure.kind) {
     case 'rejected':
-      return { code: 'credential_rejected' }
+      return failure.advice === undefined
+        ? { code: 'credential_rejected' }
+        : { code: 'credential_rejected', detail: failure.advice }
     case 'misconfigured':
       return { code: 'token_endpoint_invalid' }
     case 'rate_limited':

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { readinessOf } from '../../src/admin/readiness.ts'
+import { readinessOf as readinessOfAll, type KeyState } from '../../src/admin/readiness.ts'
+import type { Phase } from '../../src/lifecycle.ts'
 import type { TokenFailure } from '../../src/token/token-failure.ts'
 import type { TokenState } from '../../src/token/token-source.ts'
 
@@ -11,6 +12,10 @@ const TOKEN: TokenState = {
   idle: false,
   waiters: 0,
 }
+/** Of the one key there mostly is. */
+const readinessOf = (phase: Phase, token: TokenState) =>
+  readinessOfAll(phase, [{ name: 'intas', token, refused: undefined }])
+
 const READY = { ready: true, reasons: [] }
 
 const USABLE: Record<string, Partial<TokenState>> = {
@@ -44,5 +49,35 @@ t.test('not ready from the stop signal on, with every reason', async (t) => {
   t.strictSame(readinessOf('closing', { ...TOKEN, freshness: 'none' }), {
     ready: false,
     reasons: ['stopping', 'no usable token yet'],
+  })
+})
+
+t.test('several keys', async (t) => {
+  const dev: KeyState = { name: 'dev', token: TOKEN, refused: undefined }
+  const prod: KeyState = {
+    name: 'prod',
+    token: { ...TOKEN, freshness: 'none' },
+    refused: undefined,
+  }
+
+  t.test('are ready with one of them, and tell of the other', async (t) => {
+    t.strictSame(readinessOfAll('running', [dev, prod]), {
+      ready: true,
+      reasons: ['key "prod": no usable token yet'],
+    })
+  })
+
+  t.test('are not ready where none is', async (t) => {
+    t.strictSame(readinessOfAll('running', [{ ...dev, token: prod.token }, prod]), {
+      ready: false,
+      reasons: ['key "dev": no usable token yet', 'key "prod": no usable token yet'],
+    })
+  })
+})
+
+t.test('a new key that cannot be used is told of, while the old one works', async (t) => {
+  t.strictSame(readinessOfAll('running', [{ name: 'a', token: TOKEN, refused: 'no "url"' }]), {
+    ready: true,
+    reasons: ['the service key has changed, but cannot be used; the old one is kept: no "url"'],
   })
 })

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { watch } from 'node:fs'
 import { Writable } from 'node:stream'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Edge } from '../../src/commands/edge.ts'
@@ -35,6 +36,7 @@ const createEdge = (environment: Edge['environment'], files: Record<string, stri
       return content
     },
     files: memoryFiles(files),
+    watch,
     stdout: stdout.stream,
     stderr: stderr.stream,
     version: '1.2.3',
@@ -64,7 +66,12 @@ t.test('says where it listens, what for, and where the key came from', async (t)
     .map((line) => JSON.parse(line) as Record<string, unknown>)
   t.match(lines, [
     { level: 'warn', msg: 'SKP_TYPO is not a setting of this program and has no effect' },
-    { msg: /^listening; key from SKP_KEY_FILE key\.json, read once/, base_url: KEY.entities },
+    {
+      msg: 'key from SKP_KEY_FILE key.json; a new one is taken over when it appears there',
+      base_url: KEY.entities,
+      mount: '/',
+    },
+    { msg: /^listening on http:\/\/127\.0\.0\.1:\d+$/, address: String },
   ])
 })
 
@@ -78,7 +85,7 @@ t.test('is readable on a terminal, and JSON where asked for', async (t) => {
     Object.assign(edge.stdout, { isTTY: true })
     await run(t, edge)
     t.equal(stdout().startsWith('{'), isJson, format)
-    t.match(stdout(), /listening; key from/)
+    t.match(stdout(), /listening on http/)
   }
 })
 

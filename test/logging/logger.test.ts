@@ -18,7 +18,7 @@ const open = async (changes: Partial<LoggerOptions> = {}) => {
   })
   const arrival = once(destination, 'line')
   const redactor = new Redactor()
-  redactor.add(SECRET)
+  redactor.addSecret(SECRET)
   const baseline = { level: 'info', format: 'json', destination, redactor } as const
   const log = await createLogger({ ...baseline, ...changes })
   const records = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)
