@@ -1,16 +1,24 @@
 /**
  * `npm run drill`: a minute of faults for the real proxy, between a token server and an API that
- * misbehave on purpose. Ends with 1 if anything happened that never must; see violation.ts.
- * `-- --seconds 120`, `-- --seed 7`, `-- --only "token server 429,healthy"`, `-- --log proxy.log`.
+ * misbehave on purpose, then half a minute of rotating keys. Ends with 1 if anything happened that
+ * never must; see violation.ts and rotation/judge.ts.
+ * `-- --seconds 120`, `-- --seed 7`, `-- --only "token server 429,healthy"`, `-- --log proxy.log`,
+ * `-- --rotations 0`.
  */
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { createCertificateAuthority } from '../demo/certificate-authority.ts'
 import { judge } from './judge.ts'
 import { PHASES, planFor } from './phases.ts'
 import { endProxies } from './proxy.ts'
 import { progress, table, verdict } from './report.ts'
+import { judgeRotation, rotationTable } from './rotation/judge.ts'
+import { runRotation } from './rotation/run.ts'
 import { runDrill } from './run.ts'
+
+/** Breaches that are shown in full. */
+const MAX_SHOWN = 10
 
 const say = (text: string): void => {
   process.stdout.write(text)
@@ -45,10 +53,12 @@ const optionsOf = () => {
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
       only: { type: 'string' },
       log: { type: 'string' },
+      rotations: { type: 'string', default: '10' },
     },
   })
   const plan = planFor(number('seconds', values.seconds, 1), phasesFor(values.only))
-  return { plan, seed: number('seed', values.seed, 0), log: values.log }
+  const rotations = number('rotations', values.rotations, 0)
+  return { plan, seed: number('seed', values.seed, 0), log: values.log, rotations }
 }
 
 /** However this process ends, the proxy ends with it. */
@@ -63,7 +73,29 @@ const endTogether = (): void => {
   }
 }
 
-const { plan, seed, log } = optionsOf()
+/** Both kinds of key at the same time. */
+const rotate = async (): Promise<readonly string[]> => {
+  const authority = await createCertificateAuthority()
+  const records = await Promise.all(
+    (['secret', 'x509'] as const).map((type) =>
+      runRotation({
+        type,
+        authority,
+        seed,
+        rotations,
+        perSecond: 200,
+        onStep: (step) => say(`${clock()}  rotation of ${type}: ${step}\n`),
+      }),
+    ),
+  )
+  const breaches = records.flatMap(judgeRotation)
+  for (const record of records) say(`\n${rotationTable(record)}`)
+  say(`\nrotation: ${breaches.length === 0 ? 'ok; no read failed' : 'FAILED'}\n`)
+  for (const breach of breaches.slice(0, MAX_SHOWN)) say(`  ${breach}\n`)
+  return breaches
+}
+
+const { plan, seed, log, rotations } = optionsOf()
 endTogether()
 say(`seed ${seed}, Node ${process.version}\n`)
 const startedAt = performance.now()
@@ -77,6 +109,8 @@ const run = await runDrill({
 if (log !== undefined) writeFileSync(log, run.log)
 const violations = judge(run)
 say(`\n${table(run)}\n${verdict(run, violations)}`)
-if (violations.length > 0) say(`again with: npm run drill -- --seed ${seed}\n`)
+const breaches = rotations > 0 ? await rotate() : []
+const failed = violations.length + breaches.length > 0
+if (failed) say(`again with: npm run drill -- --seed ${seed}\n`)
 // Not only a code: nothing that a fault has left behind may keep this process.
-process.exit(violations.length > 0 ? 1 : 0)
+process.exit(failed ? 1 : 0)

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export interface ProxyOptions {
-  /** Bound as a service key. */
-  readonly credentials: Readonly<Record<string, string>>
+  /** Where its key is, and what else is not by default. */
+  readonly environment: Readonly<Record<string, string>>
 }
 
 export interface Proxy {
@@ -33,13 +33,13 @@ export const endProxies = (): void => {
 }
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
-const launch = ({ credentials }: ProxyOptions) => {
+const launch = ({ environment }: ProxyOptions) => {
   const child = spawn(process.execPath, ['--max-semi-space-size=1', PROGRAM], {
     env: {
       SKP_PORT: '0',
       SKP_HOST: '127.0.0.1',
       SKP_DRAIN_DELAY: '0ms',
-      VCAP_SERVICES: JSON.stringify({ 'integration-assessment': [{ name: 'drill', credentials }] }),
+      ...environment,
       // Coverage, should this run inside a test, is about the sources.
       _TAPJS_PROCESSINFO_COVERAGE_: '0',
     },

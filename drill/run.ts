@@ -60,14 +60,14 @@ const recordOf = (
 export const runDrill = async (options: DrillOptions): Promise<RunRecord> => {
   const parts = await createParts(options)
   const { tokenServer, api } = parts
-  const proxy = await startProxy({
-    credentials: {
-      entities: `${api.url}/v1`,
-      url: tokenServer.url,
-      clientid: CLIENT_ID,
-      clientsecret: CLIENT_SECRET,
-    },
-  })
+  const credentials = {
+    entities: `${api.url}/v1`,
+    url: tokenServer.url,
+    clientid: CLIENT_ID,
+    clientsecret: CLIENT_SECRET,
+  }
+  const services = { 'integration-assessment': [{ name: 'drill', credentials }] }
+  const proxy = await startProxy({ environment: { VCAP_SERVICES: JSON.stringify(services) } })
   const load = new Load({
     port: proxy.port,
     perSecond: PER_SECOND,

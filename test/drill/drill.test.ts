@@ -11,7 +11,16 @@ import { VIOLATIONS, type ViolationKind } from '../../drill/violation.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 t.test('a short drill passes', async (t) => {
-  const args = ['--seconds', '10', '--seed', '1', '--only', 'healthy,API revokes tokens']
+  const args = [
+    '--seconds',
+    '10',
+    '--seed',
+    '1',
+    '--only',
+    'healthy,API revokes tokens',
+    '--rotations',
+    '0',
+  ]
   const drill = spawn(process.execPath, ['--import', 'tsx', 'drill/main.ts', ...args], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], _TAPJS_PROCESSINFO_COVERAGE_: '0' },
