@@ -1,5 +1,6 @@
 /** A service binding as every delivery can express it, and the choice of one among several. Pure. */
 import { isJsonObject } from './json-document.ts'
+import type { WatchedPlace } from './one-generation.ts'
 import { fieldAt } from './service-key.ts'
 
 export interface Binding {
@@ -14,8 +15,8 @@ export interface Binding {
   readonly credentials: unknown
   /** What could not be read of it. */
   readonly problems: readonly string[]
-  /** Folders in which a change of it shows; none where it cannot change in a running process. */
-  readonly watch: readonly string[]
+  /** Where a change of it shows; nowhere if it cannot change in a running process. */
+  readonly watch: readonly WatchedPlace[]
 }
 
 export interface BindingSelection {

@@ -7,6 +7,7 @@ import {
   type Binding,
   type BindingSelection,
 } from './binding.ts'
+import type { WatchedPlace } from './one-generation.ts'
 import type { LoneKey, Place } from './places.ts'
 
 /** Where a key was found; what is common to it before and after parsing. */
@@ -17,10 +18,10 @@ export interface Origin {
   /** Why this binding, in words. */
   readonly reason: string
   /**
-   * Folders in which a change of the key shows; empty where it cannot change in a running process.
-   * To read it again, search again with the same options.
+   * Where a change of the key shows; nowhere if it cannot change in a running process. To read it
+   * again, search again with the same options.
    */
-  readonly watch: readonly string[]
+  readonly watch: readonly WatchedPlace[]
   /** What could not be read beside the key. */
   readonly warnings: readonly string[]
 }

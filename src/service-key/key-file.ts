@@ -2,6 +2,7 @@
 import type { Binding } from './binding.ts'
 import { isJsonObject, parseJsonObject } from './json-document.ts'
 import { readVcapServices, vcapBindings } from './vcap-services.ts'
+import type { WatchedPlace } from './one-generation.ts'
 
 export type KeyFile =
   | { readonly kind: 'credentials'; readonly credentials: unknown }
@@ -15,7 +16,7 @@ const jsonPart = (text: string): string => {
 }
 
 /** @param watch where a change of the file shows */
-export const readKeyFile = (text: string, watch: readonly string[] = []): KeyFile => {
+export const readKeyFile = (text: string, watch: readonly WatchedPlace[] = []): KeyFile => {
   const document = parseJsonObject(jsonPart(text))
   if (document === undefined) return { kind: 'invalid', problem: 'is not a JSON object' }
   const services = document['VCAP_SERVICES']

@@ -8,7 +8,7 @@ import {
   type FileKind,
   type FileSystem,
 } from './file-system.ts'
-import { readOneGeneration, watchedFolder } from './one-generation.ts'
+import { readOneGeneration, watchedFolder, type WatchedPlace } from './one-generation.ts'
 
 export interface MountedFolder {
   /** Names of the folders from below the root to this one; for the root itself its own. */
@@ -16,8 +16,8 @@ export interface MountedFolder {
   readonly files: ReadonlyMap<string, string>
   /** What could not be read, and why. */
   readonly problems: readonly string[]
-  /** The folder in which a change of the files shows. */
-  readonly watch: string
+  /** Where a change of the files shows. */
+  readonly watch: WatchedPlace
 }
 
 interface Visit {
@@ -58,7 +58,7 @@ const unreadable = ({ names, base }: Visit, problem: string): MountedFolder => (
   names,
   files: new Map(),
   problems: [problem],
-  watch: watchedFolder(base, base),
+  watch: watchedFolder(base),
 })
 
 const readFiles = (
@@ -79,7 +79,7 @@ const readFiles = (
       )
     }
   }
-  return { names, files, problems, watch: watchedFolder(base, base) }
+  return { names, files, problems, watch: watchedFolder(base) }
 }
 
 const isEmpty = ({ files, problems }: MountedFolder): boolean => files.size + problems.length === 0

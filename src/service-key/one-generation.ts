@@ -3,9 +3,16 @@
  * swapping the link `..data` to a new folder, after which it removes the old one file by file:
  * reading through the links could mix two keys, or miss a file of one.
  */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { codedError, type FileSystem } from './file-system.ts'
+
+/** Where a change of a key shows. */
+export interface WatchedPlace {
+  readonly directory: string
+  /** The one file in it that matters, beside the links of a volume; without it all do. */
+  readonly file?: string
+}
 
 const MAX_TRIES = 3
 
@@ -40,21 +47,23 @@ export const readOneGeneration = <T>(
   throw codedError('UNSTABLE')
 }
 
-/**
- * The folder in which a change of a file or folder shows: of a volume that is the one with `..data`,
- * because a generation itself is never changed.
- * @param realPath with all links resolved
- */
-export const watchedFolder = (realPath: string, otherwise: string): string =>
-  /^(.*?)[/\\]\.\.[^/\\]/.exec(realPath)?.[1] ?? otherwise
+/** Of a volume it is the folder with `..data`, because a generation itself is never changed. */
+const volumeOf = (realPath: string): string =>
+  /^(.*?)[/\\]\.\.[^/\\]/.exec(realPath)?.[1] ?? realPath
 
-/** Of the file, and of what it leads to if it is a link to elsewhere. */
-export const watchedFoldersOf = (file: string, { realPath }: FileSystem): readonly string[] => {
-  const folder = dirname(file)
+/** @param folder with all links resolved, as `readOneGeneration` tells it */
+export const watchedFolder = (folder: string): WatchedPlace => ({ directory: volumeOf(folder) })
+
+/** Where the file is, and where it leads if it is a link to elsewhere. */
+export const watchedFile = (path: string, { realPath }: FileSystem): readonly WatchedPlace[] => {
   try {
-    const [link, target] = [realPath(folder), dirname(realPath(file))]
-    return [...new Set([link, target].map((path) => watchedFolder(path, path)))]
+    const link = { directory: volumeOf(realPath(dirname(path))), file: basename(path) }
+    const real = realPath(path)
+    const target = { directory: volumeOf(dirname(real)), file: basename(real) }
+    return link.directory === target.directory && link.file === target.file
+      ? [link]
+      : [link, target]
   } catch {
-    return [folder]
+    return [{ directory: dirname(path), file: basename(path) }]
   }
 }

@@ -5,7 +5,7 @@ import { describeCode, readText, type FileKind, type FileSystem } from './file-s
 import { folderBinding } from './folder-binding.ts'
 import { readKeyFile } from './key-file.ts'
 import { readMountedFolders } from './mounted-folders.ts'
-import { watchedFoldersOf } from './one-generation.ts'
+import { watchedFile, type WatchedPlace } from './one-generation.ts'
 import { readVcapServices } from './vcap-services.ts'
 
 export interface PlacesOptions {
@@ -35,7 +35,7 @@ const unreadable = (name: string, code: string): Place => ({
   problem: describeCode(code),
 })
 
-const vcapPlace = (name: string, text: string, watch: readonly string[]): Place => {
+const vcapPlace = (name: string, text: string, watch: readonly WatchedPlace[]): Place => {
   const services = readVcapServices(text, watch)
   return services.ok
     ? { kind: 'bindings', name, bindings: services.bindings }
@@ -46,7 +46,7 @@ const vcapFilePlace = (path: string, files: FileSystem): Place => {
   const name = placeName('VCAP_SERVICES_FILE_PATH', path)
   const file = readText(path, files)
   return file.ok
-    ? vcapPlace(name, file.text, watchedFoldersOf(path, files))
+    ? vcapPlace(name, file.text, watchedFile(path, files))
     : { kind: 'broken', name, problem: file.problem }
 }
 
@@ -54,7 +54,7 @@ const filePlace = (name: string, path: string, kind: FileKind, files: FileSystem
   const file = readText(path, files)
   if (!file.ok) return { kind: 'broken', name, problem: file.problem }
   // A pipe gives its content once.
-  const watch = kind === 'file' ? watchedFoldersOf(path, files) : []
+  const watch = kind === 'file' ? watchedFile(path, files) : []
   const content = readKeyFile(file.text, watch)
   if (content.kind === 'invalid') return { kind: 'broken', name, problem: content.problem }
   if (content.kind === 'bindings') return { ...content, name }

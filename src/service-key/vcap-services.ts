@@ -4,12 +4,17 @@
  */
 import { texts, type Binding } from './binding.ts'
 import { isJsonObject, parseJsonObject, type JsonObject } from './json-document.ts'
+import type { WatchedPlace } from './one-generation.ts'
 
 export type VcapServices =
   | { readonly ok: true; readonly bindings: readonly Binding[] }
   | { readonly ok: false; readonly problem: string }
 
-const toBinding = (offering: string, entry: JsonObject, watch: readonly string[]): Binding => {
+const toBinding = (
+  offering: string,
+  entry: JsonObject,
+  watch: readonly WatchedPlace[],
+): Binding => {
   const tags = Array.isArray(entry['tags']) ? (entry['tags'] as readonly unknown[]) : []
   return {
     names: [...new Set(texts([entry['binding_name'], entry['name'], entry['instance_name']]))],
@@ -28,7 +33,7 @@ const toBinding = (offering: string, entry: JsonObject, watch: readonly string[]
  */
 export const vcapBindings = (
   services: JsonObject,
-  watch: readonly string[] = [],
+  watch: readonly WatchedPlace[] = [],
 ): readonly Binding[] =>
   Object.entries(services).flatMap(([offering, entries]) =>
     Array.isArray(entries)
@@ -36,7 +41,10 @@ export const vcapBindings = (
       : [],
   )
 
-export const readVcapServices = (text: string, watch: readonly string[] = []): VcapServices => {
+export const readVcapServices = (
+  text: string,
+  watch: readonly WatchedPlace[] = [],
+): VcapServices => {
   const services = parseJsonObject(text)
   return services === undefined
     ? { ok: false, problem: 'is not a JSON object' }

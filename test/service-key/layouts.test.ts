@@ -45,7 +45,8 @@ for (const [title, write] of Object.entries(LAYOUTS)) {
     t.test(`${title}: a ${form} key is found at a root, and as SKP_KEY_FILE`, async (t) => {
       const root = newRoot(t)
       const folder = write(root, key)
-      const watch = [title.startsWith('a projected volume') ? root : folder]
+      const directory = title.startsWith('a projected volume') ? root : folder
+      const watch = [{ directory }]
       const origin = `SERVICE_BINDING_ROOT ${root}, binding "intas"`
       t.match(locate(atRoot(root)), { ...EXPECTED, origin, watch })
       t.match(locate({ keyFile: folder }), {
@@ -83,7 +84,9 @@ t.test('several bindings at a root are told apart, with what they are', async (t
     reason: 'unbound',
     problems: [/several bindings match \("dev", "prod"\); name one with SKP_BINDING/],
   })
-  t.match(locate({ ...atRoot(root), binding: 'prod' }), { watch: [join(root, 'prod')] })
+  t.match(locate({ ...atRoot(root), binding: 'prod' }), {
+    watch: [{ directory: join(root, 'prod') }],
+  })
   t.match(locate({ ...atRoot(root), binding: 'x' }), {
     problems: [
       /no match among "db" \(hana\), "dev" \(integration-assessment\), "prod" \(integration-/,
@@ -103,7 +106,7 @@ t.test('a group of bindings may have a file beside them', async (t) => {
     'intas/tags': '[7]',
     'intas/key.json': JSON.stringify(KEYS.flat),
   })
-  t.match(locate(atRoot(root)), { ...EXPECTED, watch: [join(root, 'team')] })
+  t.match(locate(atRoot(root)), { ...EXPECTED, watch: [{ directory: join(root, 'team') }] })
 })
 
 t.test('the credentials of a found binding serve any target, without another search', async (t) => {

@@ -71,6 +71,7 @@ t.test('the text is JSON of an object', async (t) => {
 })
 
 t.test('bindings of a file are watched where the file is', async (t) => {
+  const place = { directory: '/etc/cf', file: 'vcap_services' }
   const text = JSON.stringify({ 'integration-assessment': [entry] })
-  t.match(readVcapServices(text, ['/etc/cf']), { bindings: [{ watch: ['/etc/cf'] }] })
+  t.match(readVcapServices(text, [place]), { bindings: [{ watch: [place] }] })
 })
