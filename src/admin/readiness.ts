@@ -17,11 +17,11 @@ export interface Readiness {
   readonly reasons: readonly string[]
 }
 
-const tokenReason = ({ freshness, lastFailure, idle }: TokenState): string | undefined => {
+const tokenReason = ({ freshness, lastOutcome, idle }: TokenState): string | undefined => {
   if (freshness === 'fresh' || freshness === 'soft' || idle) return undefined
-  return lastFailure === undefined
-    ? 'no usable token yet'
-    : `no usable token: the token server ${lastFailure.reason}`
+  return 'reason' in lastOutcome
+    ? `no usable token: the token server ${lastOutcome.reason}`
+    : 'no usable token yet'
 }
 
 const refusal = ({ refused }: KeyState): string | undefined =>

@@ -171,7 +171,7 @@ export class CachedTokenSource implements TokenSource {
     return {
       freshness: token === undefined ? 'none' : freshness(token, now),
       secondsLeft: Math.max(0, Math.floor(left / 1000)),
-      lastFailure: this.#schedule.failure,
+      lastOutcome: this.#schedule.outcome,
       idle: this.#isIdle(token, now),
       waiters: this.#waiters,
     }

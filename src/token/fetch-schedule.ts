@@ -3,25 +3,31 @@ import { elapsed, type Instant } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import { nextAttemptDelay } from './retry-schedule.ts'
 import { publicFailure, type TokenFailure } from './token-failure.ts'
+import type { LastOutcome } from './token-source.ts'
 
 /** Least time in ms between the starts of two fetches: ends loops at any token lifetime. */
 const MIN_GAP_MS = 1_000
 const MIN_BACKGROUND_GAP_MS = 5_000
 
 export class FetchSchedule {
-  /** Why the last fetch failed; `undefined`: it did not. */
-  failure: TokenFailure | undefined
+  /** What the last fetch ended with. */
+  outcome: LastOutcome = { kind: 'none' }
   #failures = 0
   #failedAt: Instant | undefined
   #startedAt: Instant | undefined
   #delay = 0
+
+  /** Why the last fetch failed; `undefined`: it did not. */
+  get failure(): TokenFailure | undefined {
+    return 'reason' in this.outcome ? this.outcome : undefined
+  }
 
   started(now: Instant): void {
     this.#startedAt = now
   }
 
   succeeded(): void {
-    this.failure = undefined
+    this.outcome = { kind: 'granted' }
     this.#failures = 0
     this.#failedAt = undefined
   }
@@ -31,8 +37,8 @@ export class FetchSchedule {
    * @returns ms until the next fetch is due
    */
   failed(failure: TokenFailure, now: Instant, jitter: number): number {
-    this.#failures = failure.kind === this.failure?.kind ? this.#failures + 1 : 1
-    this.failure = failure
+    this.#failures = failure.kind === this.outcome.kind ? this.#failures + 1 : 1
+    this.outcome = failure
     this.#failedAt = now
     this.#delay = nextAttemptDelay(failure, this.#failures, jitter)
     return this.#delay
@@ -40,7 +46,7 @@ export class FetchSchedule {
 
   /** Something more urgent than before: what may have passed by itself is tried again at once. */
   expedite(): void {
-    if (this.failure?.kind === 'transient') this.#failedAt = undefined
+    if (this.outcome.kind === 'transient') this.#failedAt = undefined
   }
 
   /** ms for which any fetch has to wait; 0 or less: none. */

@@ -7,12 +7,15 @@ export type TokenOutcome =
   | { readonly ok: true; readonly token: AccessToken }
   | { readonly ok: false; readonly failure: Failure }
 
+/** `none`: no request for a token has ended yet. */
+export type LastOutcome = { readonly kind: 'none' | 'granted' } | TokenFailure
+
 export interface TokenState {
   readonly freshness: Freshness | 'none'
   /** Seconds until the token expires; 0 without one. */
   readonly secondsLeft: number
-  /** What the last request for a token ended with. */
-  readonly lastFailure: TokenFailure | undefined
+  /** What the last request for a token ended with; it says nothing about the token in hand. */
+  readonly lastOutcome: LastOutcome
   /** Renewal is suspended, because nobody has asked for a token for a whole lifetime. */
   readonly idle: boolean
   /** Callers waiting for a token. */

@@ -4,11 +4,11 @@ import type { Phase } from '../../src/lifecycle.ts'
 import type { TokenFailure } from '../../src/token/token-failure.ts'
 import type { TokenState } from '../../src/token/token-source.ts'
 
-const lastFailure: TokenFailure = { kind: 'rejected', reason: 'answered 401 invalid_client' }
+const FAILED: TokenFailure = { kind: 'rejected', reason: 'answered 401 invalid_client' }
 const TOKEN: TokenState = {
   freshness: 'fresh',
   secondsLeft: 3600,
-  lastFailure: undefined,
+  lastOutcome: { kind: 'granted' },
   idle: false,
   waiters: 0,
 }
@@ -21,7 +21,7 @@ const READY = { ready: true, reasons: [] }
 const USABLE: Record<string, Partial<TokenState>> = {
   'a fresh token': {},
   'a token that is being renewed': { freshness: 'soft' },
-  'a token that lasts, while the token server fails': { freshness: 'soft', lastFailure },
+  'a token that lasts, while the token server fails': { freshness: 'soft', lastOutcome: FAILED },
   'a token that expired because nobody asked for one': { freshness: 'expired', idle: true },
 }
 
@@ -33,11 +33,13 @@ for (const [title, changed] of Object.entries(USABLE)) {
 
 for (const freshness of ['none', 'hard', 'expired'] as const) {
   t.test(`a token that is ${freshness} is none in hand: not ready, and why`, async (t) => {
-    t.strictSame(readinessOf('running', { ...TOKEN, freshness }), {
-      ready: false,
-      reasons: ['no usable token yet'],
-    })
-    t.strictSame(readinessOf('running', { ...TOKEN, freshness, lastFailure }), {
+    for (const kind of ['none', 'granted'] as const) {
+      t.strictSame(readinessOf('running', { ...TOKEN, freshness, lastOutcome: { kind } }), {
+        ready: false,
+        reasons: ['no usable token yet'],
+      })
+    }
+    t.strictSame(readinessOf('running', { ...TOKEN, freshness, lastOutcome: FAILED }), {
       ready: false,
       reasons: ['no usable token: the token server answered 401 invalid_client'],
     })

@@ -35,6 +35,24 @@ t.test('fetches before anybody asks', async (t) => {
   t.match(outcomes, [{ ok: true }])
 })
 
+t.test('tells its state in numbers', async (t) => {
+  const { clock, grant, source } = create(t)
+  const nothing = { freshness: 'none', secondsLeft: 0, idle: false, waiters: 0 }
+  t.strictSame(source.state(), { ...nothing, lastOutcome: { kind: 'none' } })
+  void source.acquire()
+  await settle()
+  t.equal(source.state().waiters, 1)
+  grant.grant(300)
+  await settle()
+  const lastOutcome = { kind: 'granted' }
+  const granted = { ...nothing, freshness: 'fresh', secondsLeft: 300, lastOutcome }
+  t.strictSame(source.state(), granted)
+  await clock.advance(100_001)
+  t.strictSame(source.state(), { ...granted, secondsLeft: 199 }, 'whole seconds that are left')
+  await clock.advance(300_000)
+  t.match(source.state(), { freshness: 'expired', secondsLeft: 0 })
+})
+
 t.test('serves 200 cold callers with one fetch', async (t) => {
   const { source, grant } = create(t)
   const callers = Array.from({ length: 200 }, () => source.acquire())
@@ -137,7 +155,25 @@ t.test('a failing token server', async (t) => {
       t.equal(source.peek()?.value, 'token-1')
     }
     t.ok(grant.requests > 3, 'it is tried again and again')
-    t.equal(source.state().lastFailure?.reason, 'answered 503')
+    t.match(source.state().lastOutcome, { kind: 'transient', reason: 'answered 503' })
+  })
+
+  t.test('is tried again although nobody asks for anything', async (t) => {
+    const { clock, grant, source } = await createWithToken(t, 300)
+    grant.fail({}, { always: true })
+    await clock.advance(3_600_000)
+    t.ok(grant.requests > 60, `${grant.requests} tries`)
+    t.equal(source.state().idle, false, 'what has failed is not idle')
+  })
+
+  t.test('costs one timer, not one per request', async (t) => {
+    const { clock, grant, source } = await createWithToken(t, 300)
+    grant.fail({ kind: 'rejected' }, { always: true })
+    await clock.advance(150_000)
+    const schedule = t.capture(clock, 'schedule', clock.schedule.bind(clock))
+    for (let request = 0; request < 100; request += 1) source.peek()
+    t.equal(schedule().length, 0)
+    t.equal(clock.pending, 1)
   })
 
   t.test('is told to callers with the time of the next try', async (t) => {
@@ -160,7 +196,7 @@ t.test('a failing token server', async (t) => {
     grant.grant(300, { always: true })
     await clock.advance(30_000)
     t.equal(source.state().freshness, 'fresh')
-    t.equal(source.state().lastFailure, undefined)
+    t.strictSame(source.state().lastOutcome, { kind: 'granted' })
   })
 
   t.test('is asked again by a caller when the timer is late', async (t) => {

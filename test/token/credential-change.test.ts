@@ -71,7 +71,7 @@ t.test('a new credential', async (t) => {
     await changing
     t.equal(state.replaced, false)
     t.equal(inHand(), old)
-    t.equal(source.state().lastFailure, undefined)
+    t.match(source.state().lastOutcome, { kind: 'granted' })
     await clock.advance(90_000)
     t.match([grant.requests, next.requests], [2, 1], 'the old one is renewed at its soft point')
   })
@@ -86,7 +86,7 @@ t.test('a new credential', async (t) => {
     await clock.advance(1_000)
     next.grant(HOUR)
     await changing
-    t.equal(source.state().lastFailure, undefined)
+    t.match(source.state().lastOutcome, { kind: 'granted' })
     t.match(await source.acquire(), { ok: true })
   })
 
@@ -118,7 +118,7 @@ t.test('a new credential', async (t) => {
       answer(grant)
       await settle()
       t.equal(inHand(), token)
-      t.equal(source.state().lastFailure, undefined)
+      t.match(source.state().lastOutcome, { kind: 'granted' })
       await clock.advance(1_799_000)
       t.equal(next.requests, 1)
       await clock.advance(1_000)
@@ -201,10 +201,10 @@ t.test('a credential in use that is rejected', async (t) => {
         grant.grant(HOUR)
         await settle()
         t.equal(inHand().value, 'token-2')
-        t.equal(source.state().lastFailure, undefined)
+        t.match(source.state().lastOutcome, { kind: 'granted' })
       } else {
         t.equal(grant.requests, 1, `${hours} h`)
-        t.match(source.state(), { lastFailure: rejected })
+        t.match(source.state(), { lastOutcome: rejected })
       }
     }
   })

@@ -16,6 +16,7 @@ t.test('the first fetch need not wait for anything', async (t) => {
   t.ok(schedule.background(at(0)) <= 0)
   t.equal(schedule.remembered(at(0)), 0)
   t.equal(schedule.failure, undefined)
+  t.strictSame(schedule.outcome, { kind: 'none' })
 })
 
 const GAPS: readonly [since: number, gap: number, background: number][] = [
@@ -56,6 +57,7 @@ for (const [title, failure, jitter, delay] of DELAYS) {
     schedule.started(at(0))
     t.equal(schedule.failed(failure, at(200), jitter), delay)
     t.equal(schedule.failure, failure)
+    t.equal(schedule.outcome, failure)
     t.equal(schedule.remembered(at(200)), delay)
     t.equal(schedule.remembered(at(200 + delay)), 0)
     t.equal(schedule.background(at(700)), delay - 500, 'the gap of 5 s does not count then')
@@ -75,6 +77,7 @@ t.test('a success ends the memory, and the next failure begins anew', async (t) 
   schedule.failed(REJECTED, at(100), 0)
   schedule.succeeded()
   t.equal(schedule.failure, undefined)
+  t.strictSame(schedule.outcome, { kind: 'granted' })
   t.equal(schedule.remembered(at(100)), 0)
   t.equal(schedule.background(at(100)), 4_900, 'the gap after a start counts again')
   t.equal(schedule.failed(REJECTED, at(200), 0), 5_000)
