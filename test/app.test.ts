@@ -6,6 +6,7 @@ import { systemClock } from '../src/clock.ts'
 import { call } from './fixtures/http-client.ts'
 import { CLIENT_SECRET, startProxy, startTokenServer, TOKEN } from './fixtures/proxy.ts'
 import { startRawServer, startServer, startStreamingServer } from './fixtures/recording-server.ts'
+import { recordTokenWaits } from './fixtures/token-waits.ts'
 
 t.test('200 cold callers cause one token request and get 200 answers', async (t) => {
   const tokenServer = await startTokenServer(t)
@@ -74,6 +75,7 @@ t.test('a caller that gives up waiting for a token causes no request to the API'
     api: api.url,
     tokenEndpoint: `${tokenServer.url}/oauth/token`,
   })
+  const waits = recordTokenWaits(t)
   const caller = http.get({ port, host: '127.0.0.1', path: '/gone', agent: false })
   const gone = new Promise((resolve) => caller.once('error', resolve))
   const other = call(port, { path: '/waits' })
@@ -82,6 +84,7 @@ t.test('a caller that gives up waiting for a token causes no request to the API'
   caller.destroy()
   await gone
   while (log.every(({ request }) => request !== '/gone')) await new Promise(setImmediate)
+  t.match(await waits[0], { ok: false }, 'its place is free before there is a token')
   grant()
   t.equal((await other).status, 200)
   t.same(

@@ -10,6 +10,7 @@ import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
 import { AnswerHead } from './answer-head.ts'
+import { departureOf } from './caller-departure.ts'
 import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import type { Journal } from './journal.ts'
@@ -208,7 +209,7 @@ class Attempt implements ConnectionAware {
 
   async #replay(replayed: boolean): Promise<void> {
     const { response, journal, headers } = this.#job
-    const outcome = await this.#tokens.acquire()
+    const outcome = await this.#tokens.acquire(departureOf(response))
     // An answer that is still being read to nowhere would keep its connection from the replay.
     this.#abort?.(GIVEN_UP)
     if (response.destroyed) return

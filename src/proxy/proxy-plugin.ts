@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Client } from 'undici'
 import type { AccessToken } from '../token/access-token.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
+import { departureOf } from './caller-departure.ts'
 import { sendFailure } from './failure-answer.ts'
 import { forward, type ForwardOptions } from './forward.ts'
 import type { Journal } from './journal.ts'
@@ -52,7 +53,7 @@ const sendWithToken = async (
   body: RequestBody,
 ): Promise<void> => {
   request.journal.token = 'waited'
-  const outcome = await mount.tokens.acquire()
+  const outcome = await mount.tokens.acquire(departureOf(reply.raw))
   if (reply.raw.destroyed) return
   if (outcome.ok) send(options, mount, request, reply, outcome.token, body)
   else sendFailure(request.raw, reply.raw, outcome.failure, request.journal)

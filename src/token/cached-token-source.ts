@@ -96,7 +96,7 @@ export class CachedTokenSource implements TokenSource {
     return age === 'soft' ? token : undefined
   }
 
-  async acquire(): Promise<TokenOutcome> {
+  async acquire(left?: AbortSignal): Promise<TokenOutcome> {
     const token = this.peek()
     if (token !== undefined) return { ok: true, token }
     const remembered = this.#schedule.refusal(this.#options.clock.now())
@@ -104,7 +104,7 @@ export class CachedTokenSource implements TokenSource {
     if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
     this.#waiters += 1
     try {
-      return await this.#wait()
+      return await this.#wait(left)
     } finally {
       this.#waiters -= 1
     }
@@ -191,10 +191,11 @@ export class CachedTokenSource implements TokenSource {
     return token === this.#rejected ? undefined : token
   }
 
-  async #wait(): Promise<TokenOutcome> {
+  async #wait(left?: AbortSignal): Promise<TokenOutcome> {
     const { clock, waitLimit } = this.#options
-    const fetched = this.#fetches.fetch(this.#credential)
-    const token = await within(clock, waitLimit, this.#stopped.signal, fetched)
+    const stopped = this.#stopped.signal
+    const over = left === undefined ? stopped : AbortSignal.any([stopped, left])
+    const token = await within(clock, waitLimit, over, this.#fetches.fetch(this.#credential))
     if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
       return { ok: true, token }
     }

@@ -25,8 +25,11 @@ export interface TokenState {
 export interface TokenSource {
   /** A token that may be sent now, without waiting. Renews in the background when it is due. */
   peek(): AccessToken | undefined
-  /** A token, waiting for one if necessary, or why there is none. Never rejects. */
-  acquire(): Promise<TokenOutcome>
+  /**
+   * A token, waiting for one if necessary, or why there is none. Never rejects.
+   * @param left aborted when the caller does not wait any more, which frees its place
+   */
+  acquire(left?: AbortSignal): Promise<TokenOutcome>
   /**
    * The API answered 401 to this token.
    * @returns whether another token is there or on its way, so that another try makes sense

@@ -5,6 +5,7 @@ import { call, type Call } from '../fixtures/http-client.ts'
 import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
+import { recordTokenWaits } from '../fixtures/token-waits.ts'
 
 const KB = 1024
 
@@ -291,10 +292,12 @@ t.test('a caller that leaves during the renewal causes no second request', async
   tokens.state.answer = (response) => {
     release = () => tokens.grant(response)
   }
+  const waits = recordTokenWaits(t)
   const caller = http.get({ port, host: '127.0.0.1', agent: false }).on('error', () => {})
   await until(() => release !== undefined)
   caller.destroy()
   await until(() => log.some(({ msg }) => msg === 'GET / not finished'))
+  t.match(await waits.at(-1), { ok: false }, 'its place is free before the renewal ends')
   release?.()
   t.equal((await call(port)).status, 200, 'the token is there for the next caller')
   t.same(seen(), ['token-1', 'token-2'])

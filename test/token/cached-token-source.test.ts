@@ -232,6 +232,21 @@ t.test('a caller waits 8 s at most, and the fetch goes on without it', async (t)
   t.equal(source.peek()?.value, 'token-1')
 })
 
+t.test('a caller that leaves frees its place at once, and the fetch goes on', async (t) => {
+  const { clock, grant, source } = create(t)
+  const caller = new AbortController()
+  const others = Array.from({ length: 999 }, () => source.acquire(caller.signal))
+  const stays = source.acquire(new AbortController().signal)
+  t.match(await source.acquire(), { failure: { code: 'overloaded' } })
+  caller.abort()
+  t.match(await Promise.all(others), { length: 999, 0: { ok: false } })
+  t.equal(source.state().waiters, 1)
+  t.equal(clock.pending, 1, 'nor is a timer left for it')
+  grant.grant(300)
+  t.match(await stays, { ok: true, token: { value: 'token-1' } })
+  t.equal(grant.requests, 1)
+})
+
 t.test('a thousand callers wait, one more is told at once', async (t) => {
   const { grant, source } = create(t)
   const callers = Array.from({ length: 1_000 }, () => source.acquire())
