@@ -16,16 +16,6 @@ export interface AdmissionOptions {
   readonly maxBody: number
 }
 
-/** What Node lets pass, or would refuse in its own words. */
-const framingFault = ({ headers, httpVersion }: IncomingMessage): string | undefined => {
-  if (headers.host === undefined && httpVersion === '1.1') return 'The Host field is missing.'
-  const coding = headers['transfer-encoding']
-  // Any other coding would have to be undone before the body goes on (RFC 9112 §6.1).
-  return coding === undefined || /^chunked$/i.test(coding.trim())
-    ? undefined
-    : 'Its Transfer-Encoding is not just "chunked".'
-}
-
 /**
  * @returns a function that lets a request in, notes its mount and its path on the API in the journal,
  *   and returns `undefined`; or says why it is not let in
@@ -43,8 +33,6 @@ export const createAdmission = ({ mounts, lifecycle, maxInFlight, maxBody }: Adm
   ): Failure | undefined => {
     if (lifecycle.phase === 'closing') return { code: 'stopping' }
     if (inFlight >= maxInFlight) return overloaded
-    const fault = framingFault(request)
-    if (fault !== undefined) return { code: 'bad_request', detail: fault }
     const mount = mountFor(mounts(), request.url as string)
     const target = resolveTarget(targetBelow(mount, request.url as string), mount?.basePath ?? '')
     if (!target.ok) return { code: 'bad_request', detail: target.reason }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 
 export class CallerConnections {
   readonly #answers = new Map<Socket, ServerResponse | undefined>()
+  readonly #refused = new WeakSet<Socket>()
 
   constructor(server: Server) {
     server.on('connection', (socket) => {
@@ -17,10 +18,21 @@ export class CallerConnections {
     this.#answers.set(socket, response)
   }
 
-  /** Whether an answer is under way on it, which must not be mixed with another one. */
-  isAnswering(socket: Socket): boolean {
+  /** The last answer on it, unless that is finished; others may be under way before it. */
+  unfinished(socket: Socket): ServerResponse | undefined {
     const response = this.#answers.get(socket)
-    return response !== undefined && response.headersSent && !response.writableFinished
+    return response?.closed === true ? undefined : response
+  }
+
+  /** Nothing more is taken from it, once its last answer is sent. @returns whether this is new */
+  refuse(socket: Socket): boolean {
+    const isNew = !this.#refused.has(socket)
+    this.#refused.add(socket)
+    return isNew
+  }
+
+  isRefused(socket: Socket): boolean {
+    return this.#refused.has(socket)
   }
 
   /** Closes what has no request in flight: silent connections, and heads that never end. */

@@ -4,16 +4,20 @@
  */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Failure } from '../errors.ts'
 import { CallerConnections } from './caller-connections.ts'
 import { sendFailure } from './failure-answer.ts'
+import { framingFault } from './framing.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
-import { refuseBytes } from './parser-error.ts'
+import { refuseBytes, TunnelError } from './parser-error.ts'
 
 export interface DataServerOptions {
   /** Bytes of a request's header fields at most. */
   readonly maxHeaderSize: number
+  /** For the head of a request, in ms; it may take a tenth longer. Default: 100 s. */
+  readonly headTimeout?: number
   /** Monotonic ms. */
   readonly now: () => number
   /** Called once per request, when it is answered or its caller has gone. */
@@ -24,7 +28,7 @@ export interface DataServerOptions {
 
 /** Above the 90 s for which SAP's router keeps a connection: the router must be the one to close. */
 const KEEP_ALIVE_MS = 95_000
-const HEADERS_TIMEOUT_MS = 100_000
+const HEAD_TIMEOUT_MS = 100_000
 
 const BAD_PATH: Failure = { code: 'bad_request', detail: 'The path cannot be decoded.' }
 
@@ -44,11 +48,14 @@ export interface DataServer {
   readonly connections: CallerConnections
 }
 
-/** What Node would decide by itself, and answer in its own words. */
-const takeOver = (server: Server): void => {
+/** What Node would decide by itself, and answer in its own words or not at all. */
+const takeOver = (server: Server, connections: CallerConnections): void => {
   // Node 20 drops every field after the 1,000th, framing fields included; the size is limited.
   server.maxHeadersCount = 0
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  server.on('connect', (_request, socket) =>
+    refuseBytes(new TunnelError(), socket as Socket, connections),
+  )
 }
 
 /** Own answers instead of Fastify's. */
@@ -64,17 +71,39 @@ const setHandlers = (app: FastifyInstance, options: DataServerOptions): void => 
   })
 }
 
-export const createDataServer = (options: DataServerOptions): DataServer => {
-  const open = (request: FastifyRequest, reply: FastifyReply): void => {
+/**
+ * @returns a function that opens the journal of a request, and returns whether it is well-formed;
+ *   if not, it is answered
+ */
+const createOpening =
+  (options: DataServerOptions, connections: CallerConnections) =>
+  (request: FastifyRequest, reply: FastifyReply): boolean => {
+    const { socket } = request.raw
+    // Behind a request whose end is in doubt.
+    if (connections.isRefused(socket)) {
+      reply.hijack()
+      return false
+    }
     const journal = openJournal(request.raw, options.now())
     request.journal = journal
-    connections.began(request.raw.socket, reply.raw)
+    connections.began(socket, reply.raw)
     reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
+    const fault = framingFault(request.raw)
+    if (fault === undefined) return true
+    // RFC 9112 §6.3
+    reply.raw.setHeader('connection', 'close')
+    connections.refuse(socket)
+    fail(request, reply, { code: 'bad_request', detail: fault })
+    return false
   }
+
+export const createDataServer = (options: DataServerOptions): DataServer => {
+  const { headTimeout = HEAD_TIMEOUT_MS } = options
   const app = Fastify({
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      headersTimeout: headTimeout,
+      connectionsCheckingInterval: headTimeout / 10,
       maxHeaderSize: options.maxHeaderSize,
       requireHostHeader: false,
     },
@@ -84,20 +113,19 @@ export const createDataServer = (options: DataServerOptions): DataServer => {
     exposeHeadRoutes: false,
     // A path that no router can decode never reaches hooks or handlers.
     frameworkErrors: (_error, request, reply) => {
-      open(request, reply)
-      fail(request, reply, BAD_PATH)
+      if (open(request, reply)) fail(request, reply, BAD_PATH)
     },
   })
   const connections = new CallerConnections(app.server)
-  takeOver(app.server)
+  const open = createOpening(options, connections)
+  takeOver(app.server, connections)
   for (const method of FORWARDED_METHODS) {
     // Declared bodyless, so that Fastify leaves bodies and their types alone: they are streamed.
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   }
   app.decorateRequest('journal')
   app.addHook('onRequest', (request, reply, done) => {
-    open(request, reply)
-    done()
+    if (open(request, reply)) done()
   })
   setHandlers(app, options)
   return { app, connections }

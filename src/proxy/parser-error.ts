@@ -1,5 +1,6 @@
 /** The answer to bytes that are no HTTP request, written by hand because there is no request. */
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { errorEntry, systemCode } from '../errors.ts'
 import { errorDocument } from '../odata/error-document.ts'
@@ -10,7 +11,13 @@ const STATUS: Readonly<Record<string, readonly [status: string, reason: string]>
     '431 Request Header Fields Too Large',
     'The header fields are larger than SKP_MAX_HEADER_SIZE.',
   ],
+  ERR_TUNNEL: ['400 Bad Request', 'The proxy opens no tunnels.'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The head of the request took too long.'],
+}
+
+/** CONNECT, after which Node hands over the bare socket. */
+export class TunnelError extends Error {
+  readonly code = 'ERR_TUNNEL'
 }
 
 const DEFAULT = ['400 Bad Request', 'It is no HTTP request.'] as const
@@ -32,8 +39,30 @@ const answerTo = (error: Error): string => {
   return `HTTP/1.1 ${status}\r\n${fields.join('\r\n')}\r\n\r\n${body}`
 }
 
-/** Never writes into an answer that is under way: the caller would take it for a part of it. */
+/** @param pending the last answer on the connection, which is not finished */
+const refuseAfter = (pending: ServerResponse, refuse: () => void): void => {
+  if (pending.req.complete || pending.writableEnded) pending.once('close', refuse)
+  // The bytes belong to the body of this very request, and its answer is half sent.
+  else if (pending.headersSent) pending.destroy()
+  // Behind others on a connection with pipelined requests.
+  else if (pending.socket === null) pending.once('socket', refuse)
+  else refuse()
+}
+
+/**
+ * Refuses once, and never where the caller would take the refusal for (a part of) another answer:
+ * what was asked before is answered first.
+ */
 export const refuseBytes = (error: Error, socket: Socket, connections: CallerConnections): void => {
-  if (socket.writable && !connections.isAnswering(socket)) socket.end(answerTo(error))
-  else socket.destroy()
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  if (!connections.refuse(socket)) return
+  const refuse = (): void => {
+    if (socket.writable) socket.end(answerTo(error))
+  }
+  const pending = connections.unfinished(socket)
+  if (pending === undefined) refuse()
+  else refuseAfter(pending, refuse)
 }

@@ -1,7 +1,7 @@
 /** Bytes that are no request: Node answers in its own words, or in the middle of another answer. */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { once } from 'node:events'
-import net from 'node:net'
+import net, { type Socket } from 'node:net'
 import { exchange } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
@@ -31,22 +31,58 @@ t.test('what is no HTTP is refused in the error form of OData', async (t) => {
   t.equal(api.requests.length, 0)
 })
 
-t.test('nothing is written into an answer that is under way', async (t) => {
+/** What an API answers at the first bytes it gets; the rest of the answer is the test's business. */
+const startHalfAnswering = async (t: Test) => {
+  const connections: Socket[] = []
   const api = await startRawServer(t, (socket) => {
+    connections.push(socket)
     socket.once('data', () =>
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\nAAAAAAAAAA'),
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nAAAAAAAAAA'),
     )
   })
-  const { port } = await startProxy(t, { api: api.url })
+  return { ...(await startProxy(t, { api: api.url })), connections }
+}
+
+t.test('what was asked before is answered first, whole', async (t) => {
+  const { port, connections } = await startHalfAnswering(t)
+  const socket = net.connect(port, '127.0.0.1')
+  let received = ''
+  socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk))
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\nno HTTP at all\r\n\r\n')
+  while (!received.includes('AAAAAAAAAA')) await once(socket, 'data')
+  socket.write('and even more of it')
+  connections[0]?.write('BBBBBBBBBB')
+  await once(socket, 'close')
+  t.match(received, /\r\n\r\nA{10}B{10}HTTP\/1\.1 400 Bad Request\r\n/)
+  t.equal(received.split('HTTP/1.1 400').length, 2, 'refused once')
+})
+
+t.test('nothing is written into the answer to a body that turns out to be broken', async (t) => {
+  const { port } = await startHalfAnswering(t)
   const socket = net.connect(port, '127.0.0.1')
   let received = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk))
   socket.on('error', () => {})
-  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n')
   while (!received.includes('AAAAAAAAAA')) await once(socket, 'data')
-  socket.write('no HTTP at all\r\n\r\n')
+  socket.write('no chunk\r\n')
   await once(socket, 'close')
   t.match(received, /\r\n\r\nA{10}$/, 'the caller sees that the answer is cut')
+})
+
+t.test('a broken body behind another request is refused in its turn', async (t) => {
+  const api = await startServer(t, ({ url }, response) => response.end(url))
+  const { port } = await startProxy(t, { api: api.url })
+  const answer = await exchange(
+    port,
+    'GET /first HTTP/1.1\r\nhost: x\r\n\r\n' +
+      'POST /second HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n',
+  )
+  t.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n\/firstHTTP\/1\.1 400 /)
+  t.same(
+    api.requests.map(({ url }) => url),
+    ['/first'],
+  )
 })
 
 t.test('an answer that is finished is no reason to hide the refusal', async (t) => {
