@@ -9,21 +9,32 @@ export interface ProbeOptions {
   readonly readiness: () => Readiness
 }
 
+/** Answered as they are written here and in no other spelling that a router takes for the same. */
+const PATHS = ['/-/live', '/-/ready'] as const
+
+const pathOf = (request: FastifyRequest): string =>
+  (request.raw.url as string).split('?', 1)[0] as string
+
 const identify = (request: FastifyRequest, reply: FastifyReply): void => {
   const { requestId, correlationId } = request.journal.ids
   void reply.headers({ 'x-request-id': requestId, 'x-correlation-id': correlationId })
 }
 
 export const probes = async (app: FastifyInstance, options: ProbeOptions): Promise<void> => {
-  app.get('/-/live', { exposeHeadRoute: true }, (request, reply) => {
+  const [live, ready] = PATHS
+  app.addHook('onRequest', (request, reply, done) => {
+    if ((PATHS as readonly string[]).includes(pathOf(request))) done()
+    else reply.callNotFound()
+  })
+  app.get(live, { exposeHeadRoute: true }, (request, reply) => {
     identify(request, reply)
     return { status: 'UP' }
   })
-  app.get('/-/ready', { exposeHeadRoute: true }, (request, reply) => {
+  app.get(ready, { exposeHeadRoute: true }, (request, reply) => {
     identify(request, reply)
-    const { ready, reasons } = options.readiness()
-    if (!ready) void reply.code(503)
-    const status = ready ? 'UP' : 'DOWN'
+    const { ready: isReady, reasons } = options.readiness()
+    if (!isReady) void reply.code(503)
+    const status = isReady ? 'UP' : 'DOWN'
     return reasons.length === 0 ? { status } : { status, reasons }
   })
   app.all('/-/*', (_request, reply) => reply.callNotFound())

@@ -25,10 +25,8 @@ const runDrill = (...args: string[]) => {
 }
 
 // One fault and a healthy end, in the time that the rest of this file takes.
-const short = runDrill(
-  ...['--seconds', '5', '--rotations', '0'],
-  ...['--seed', '1', '--only', 'API revokes tokens'],
-)
+const SHORT = '--rotations 0 --seconds 5 --seed 1 --only'
+const short = runDrill(...SHORT.split(' '), 'API revokes tokens')
 const refused = [runDrill('--only', 'nothing'), runDrill('--seconds', 'ten')]
 
 const planned = (seconds: number) => planFor(seconds).map(({ name }) => name)
