@@ -5,6 +5,9 @@
  */
 import type { ServerResponse } from 'node:http'
 
+/** A reason phrase says nothing (RFC 9112 §4), so that what Node would not write is left out. */
+const reasonPhrase = (text: string): string => (/^[\t\x20-\x7e]*$/.test(text) ? text : '')
+
 export class AnswerHead {
   readonly status: number
   readonly #response: ServerResponse
@@ -16,7 +19,7 @@ export class AnswerHead {
   constructor(response: ServerResponse, status: number, text: string, headers: string[]) {
     this.status = status
     this.#response = response
-    this.#text = text
+    this.#text = reasonPhrase(text)
     this.#headers = headers
     const flush = (): void => {
       if (this.send()) response.flushHeaders()

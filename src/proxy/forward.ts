@@ -13,6 +13,7 @@ import { AnswerHead } from './answer-head.ts'
 import { departureOf } from './caller-departure.ts'
 import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
+import { passOver } from './interim-answers.ts'
 import type { Journal } from './journal.ts'
 import type { Mount } from './mount.ts'
 import type { RequestBody } from './request-body.ts'
@@ -69,6 +70,7 @@ class Attempt implements ConnectionAware {
   #callerGone = false
   /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
   #waited = false
+  #interim = 0
   #stale = false
   /** The first byte of an answer has arrived. */
   #answering = false
@@ -116,7 +118,10 @@ class Attempt implements ConnectionAware {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
-    if (status < 200) return true
+    if (status < 200) {
+      this.#interim = passOver(this.#interim, this.#abort)
+      return true
+    }
     this.connection.served += 1
     if (status !== 401) this.#tokens.accept()
     else if (this.#isKept()) {
