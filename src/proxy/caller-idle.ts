@@ -2,6 +2,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Failure } from '../errors.ts'
 
+/** @param idleTimeout in ms */
+const detailOf = (idleTimeout: number): string => `SKP_IDLE_TIMEOUT=${idleTimeout}ms.`
+
+/** The caller stopped in the middle of its body. */
+export const callerTimeout = (idleTimeout: number): Failure => ({
+  code: 'caller_timeout',
+  detail: detailOf(idleTimeout),
+})
+
 /**
  * What to do when nothing has moved on the caller's connection for SKP_IDLE_TIMEOUT. `wait`: it is
  * the API's turn, which has limits of its own. `close`: the caller does not read. Else: an answer.
@@ -15,7 +24,8 @@ export const judgeIdle = (
 ): 'wait' | 'close' | Failure => {
   if (response.writableNeedDrain) return 'close'
   if (request.complete || response.headersSent) return 'wait'
-  const detail = `SKP_IDLE_TIMEOUT=${idleTimeout}ms.`
   // Paused by backpressure: it is the API that takes no more of the body.
-  return { code: request.isPaused() ? 'upstream_timeout' : 'caller_timeout', detail }
+  return request.isPaused()
+    ? { code: 'upstream_timeout', detail: detailOf(idleTimeout) }
+    : callerTimeout(idleTimeout)
 }

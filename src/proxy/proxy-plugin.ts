@@ -5,6 +5,7 @@ import { Client } from 'undici'
 import type { AccessToken } from '../token/access-token.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { departureOf } from './caller-departure.ts'
+import { callerTimeout } from './caller-idle.ts'
 import { sendFailure } from './failure-answer.ts'
 import { forward, type ForwardOptions } from './forward.ts'
 import type { Journal } from './journal.ts'
@@ -60,9 +61,10 @@ const sendWithToken = async (
 }
 
 /** A token at hand is attached without a promise: most requests never leave this call. */
-const createHandler =
-  (options: ProxyOptions) =>
-  (request: FastifyRequest, reply: FastifyReply): void => {
+const createHandler = (options: ProxyOptions) => {
+  const { maxBody } = options
+  const { idleTimeout } = options.limits
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     const { raw, journal } = request
     // Admission, which comes first, found it.
     const mount = journal.mount as Mount
@@ -85,8 +87,11 @@ const createHandler =
       }
     }
     reply.hijack()
-    withBody(raw, options.maxBody, handle)
+    withBody(raw, { maxBody, idleTimeout }, handle, () =>
+      sendFailure(raw, reply.raw, callerTimeout(idleTimeout), journal),
+    )
   }
+}
 
 export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): Promise<void> => {
   const admit = createAdmission(options)

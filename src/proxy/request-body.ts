@@ -35,27 +35,51 @@ const stream = (request: IncomingMessage, maxBytes: number): Readable => {
   return body
 }
 
+export interface BodyLimits {
+  /** For bodies without a length; others are refused by it before they get here. Infinity: none. */
+  readonly maxBody: number
+  /** For a pause in a body that is held, in ms; the others are the business of forwarding. */
+  readonly idleTimeout: number
+}
+
+/** All of it, unless it pauses for too long. */
+const hold = (
+  request: IncomingMessage,
+  idleTimeout: number,
+  send: (body: Buffer) => void,
+  stalled: () => void,
+): void => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const onEnd = (): void => {
+    request.setTimeout(0)
+    send(Buffer.concat(chunks))
+  }
+  request.once('end', onEnd)
+  request.setTimeout(idleTimeout)
+  request.once('timeout', () => {
+    request.off('end', onEnd)
+    stalled()
+  })
+}
+
 /**
  * Hands the body over as soon as it can be sent; never, if the caller leaves before that.
  *
- * @param maxBytes for bodies without a length; others are refused by it before they get here
+ * @param stalled called instead if the caller sends nothing for too long
  */
 export const withBody = (
   request: IncomingMessage,
-  maxBytes: number,
+  { maxBody, idleTimeout }: BodyLimits,
   send: (body: RequestBody) => void,
+  stalled: () => void,
 ): void => {
   if (!hasBody(request)) {
     send(null)
     return
   }
   const length = Number(request.headers['content-length'])
-  // Also where there is no length: NaN is not at most anything.
-  if (!(length <= MAX_HELD_BYTES)) {
-    send(stream(request, maxBytes))
-    return
-  }
-  const chunks: Buffer[] = []
-  request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.once('end', () => send(Buffer.concat(chunks)))
+  // Where there is no length it is NaN, which is not at most anything.
+  if (length <= MAX_HELD_BYTES) hold(request, idleTimeout, send, stalled)
+  else send(stream(request, maxBody))
 }

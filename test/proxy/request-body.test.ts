@@ -10,20 +10,29 @@ import { call, exchange, type Call } from '../fixtures/http-client.ts'
 import { startStreamingServer } from '../fixtures/recording-server.ts'
 
 const LIMIT = 64 * 1024
+const UNLIMITED = { maxBody: Infinity, idleTimeout: 60_000 }
+const never = (): void => {
+  throw new Error('nobody stalled')
+}
 
 /** A server that hands each body over and notes what it got, whole. */
 const start = async (t: Test) => {
   const received: { request: IncomingMessage; body: RequestBody; bytes: Buffer }[] = []
   const server = await startStreamingServer(t, (request, response) => {
-    withBody(request, Infinity, (body) => {
-      const read = async (): Promise<void> => {
-        const streamed = body !== null && !Buffer.isBuffer(body)
-        const bytes = streamed ? await buffer(body) : (body ?? Buffer.alloc(0))
-        received.push({ request, body, bytes })
-        response.end()
-      }
-      void read()
-    })
+    withBody(
+      request,
+      UNLIMITED,
+      (body) => {
+        const read = async (): Promise<void> => {
+          const streamed = body !== null && !Buffer.isBuffer(body)
+          const bytes = streamed ? await buffer(body) : (body ?? Buffer.alloc(0))
+          received.push({ request, body, bytes })
+          response.end()
+        }
+        void read()
+      },
+      never,
+    )
   })
   return { port: server.port, received }
 }
@@ -114,7 +123,7 @@ t.test('nothing is handed over if the caller leaves before its body is whole', a
   let left: Promise<unknown> | undefined
   const { port } = await startStreamingServer(t, (request) => {
     left = closed(request)
-    withBody(request, Infinity, () => (handedOver += 1))
+    withBody(request, UNLIMITED, () => (handedOver += 1), never)
     caller.destroy()
   })
   const headers = { 'content-length': 10 }
@@ -134,15 +143,20 @@ const LIMITED: Record<string, [length: number, limit: number, outcome: string]> 
 for (const [title, [length, limit, outcome]] of Object.entries(LIMITED)) {
   t.test(`a body ${title}`, async (t) => {
     const server = await startStreamingServer(t, (request, response) => {
-      withBody(request, limit, (body) => {
-        const read = async (): Promise<void> => {
-          const bytes = await buffer(body as Readable).catch((error: unknown) => error)
-          request.resume()
-          t.equal(bytes instanceof BodyTooLargeError, outcome.startsWith('ERR'))
-          response.end(Buffer.isBuffer(bytes) ? `${bytes.length} bytes` : systemCode(bytes))
-        }
-        void read()
-      })
+      withBody(
+        request,
+        { ...UNLIMITED, maxBody: limit },
+        (body) => {
+          const read = async (): Promise<void> => {
+            const bytes = await buffer(body as Readable).catch((error: unknown) => error)
+            request.resume()
+            t.equal(bytes instanceof BodyTooLargeError, outcome.startsWith('ERR'))
+            response.end(Buffer.isBuffer(bytes) ? `${bytes.length} bytes` : systemCode(bytes))
+          }
+          void read()
+        },
+        never,
+      )
     })
     t.equal((await call(server.port, chunked(length))).body.toString(), outcome)
   })
@@ -150,16 +164,52 @@ for (const [title, [length, limit, outcome]] of Object.entries(LIMITED)) {
 
 t.test('the connection of the caller outlives a streamed body that is given up', async (t) => {
   const server = await startStreamingServer(t, (request, response) => {
-    withBody(request, Infinity, (body) => {
-      t.ok(body instanceof PassThrough)
-      const stream = body as Readable
-      stream.once('close', () => {
-        request.resume()
-        response.end('still there')
-      })
-      stream.destroy()
-    })
+    withBody(
+      request,
+      UNLIMITED,
+      (body) => {
+        t.ok(body instanceof PassThrough)
+        const stream = body as Readable
+        stream.once('close', () => {
+          request.resume()
+          response.end('still there')
+        })
+        stream.destroy()
+      },
+      never,
+    )
   })
   const answer = await call(server.port, chunked(LIMIT))
   t.equal(answer.body.toString(), 'still there')
+})
+
+t.test(
+  'a held body that pauses for too long is given up, even if its rest comes then',
+  async (t) => {
+    let handedOver = 0
+    let rest: Promise<unknown> | undefined
+    const { port } = await startStreamingServer(t, (request, response) => {
+      const stalled = (): void => {
+        rest = once(request, 'close').then(() => response.end('stalled'))
+        request.resume()
+        caller.write('rest')
+      }
+      withBody(request, { ...UNLIMITED, idleTimeout: 20 }, () => (handedOver += 1), stalled)
+    })
+    const headers = { 'content-length': 8 }
+    const caller = http.request({ port, host: '127.0.0.1', method: 'POST', agent: false, headers })
+    caller.write('part')
+    const [response] = (await once(caller, 'response')) as [IncomingMessage]
+    t.equal((await buffer(response)).toString(), 'stalled')
+    await rest
+    t.equal(handedOver, 0)
+  },
+)
+
+t.test('what comes after a whole body may take longer than its pauses', async (t) => {
+  const { port } = await startStreamingServer(t, (request, response) => {
+    const answerLate = (): void => void setTimeout(() => response.end('late'), 80)
+    withBody(request, { ...UNLIMITED, idleTimeout: 20 }, answerLate, never)
+  })
+  t.equal((await call(port, sized(5))).body.toString(), 'late')
 })
