@@ -18,8 +18,16 @@ const REPLACED: ReadonlySet<string> = new Set([
 ])
 
 /** `x-cf-*` would steer the router in front of the API, which is a Cloud Foundry app itself. */
-const isDropped = (name: string): boolean =>
+const isReplaced = (name: string): boolean =>
   REPLACED.has(name) || name.startsWith('x-cf-') || name.startsWith('x-forwarded-')
+
+const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
+  if (isReplaced(name) || isHopByHop(name, nominated)) return true
+  if (!name.includes('_')) return false
+  // For servers behind CGI rules `X_Forwarded_For` and `X-Forwarded-For` are one and the same.
+  const meant = name.replaceAll('_', '-')
+  return meant === 'content-length' || isReplaced(meant) || isHopByHop(meant, nominated)
+}
 
 export interface AddedHeaders {
   readonly authorization: string
@@ -39,7 +47,7 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): str
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
     const lower = name.toLowerCase()
-    if (isDropped(lower) || isHopByHop(lower, nominated)) continue
+    if (isDropped(lower, nominated)) continue
     if (lower === 'user-agent') hasUserAgent = true
     headers.push(name, raw[i + 1] as string)
   }
