@@ -82,7 +82,7 @@ const createKeys = (options: AppOptions) => {
 /** @returns a look at the keys on demand, and the end of the watch */
 const watchKeys = (options: AppOptions, keys: readonly BoundKey[]): KeyWatcher[] =>
   options.keys.flatMap(({ reading }, index) => {
-    const places = reading.watch.map((directory) => ({ directory }))
+    const { watch: places } = reading
     if (places.length === 0) return []
     const onChange = (): void => void keys[index]?.reload()
     const onProblem = (code: string, directory: string): void =>

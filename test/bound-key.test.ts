@@ -58,7 +58,7 @@ const TAKEN_OVER = /^the service key has changed and is in use/
 const REFUSED = /^the service key has changed, but cannot be used/
 
 t.test('a key that is replaced on disk', async (t) => {
-  const watch = [t.testdir()]
+  const watch = [{ directory: t.testdir() }]
   const options = (clientSecret: string) => ({ clientSecret, watch })
 
   t.test('is taken over once it has a token; the old token is used up', async (t) => {

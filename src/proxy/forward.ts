@@ -92,16 +92,15 @@ class Attempt implements ConnectionAware {
   }
 
   dispatch(): void {
-    const { request, journal, headers, body, retried } = this.#job
-    const { upstream } = this.#job.mount
+    const { request, journal, headers, body, retried, mount } = this.#job
     const exchange = {
       path: journal.path,
       method: request.method as Dispatcher.HttpMethod,
       headers: headers as string[],
       body,
     }
-    if (retried === true) upstream.dispatchOnNewConnection(exchange, this)
-    else upstream.dispatch(exchange, this)
+    if (retried === true) mount.upstream.dispatchOnNewConnection(exchange, this)
+    else mount.upstream.dispatch(exchange, this)
     this.#waited = true
   }
 
@@ -164,8 +163,7 @@ class Attempt implements ConnectionAware {
     const { response, journal } = this.#job
     const failure = upstreamFailure(error, this.#options.limits)
     if (failure.code !== 'body_too_large') this.#options.onTransportError(error, journal)
-    if (response.headersSent) response.destroy()
-    else this.#fail(failure)
+    return response.headersSent ? void response.destroy() : this.#fail(failure)
   }
 
   /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */

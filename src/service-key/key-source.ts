@@ -3,6 +3,7 @@
  * and again whenever it may have changed.
  */
 import { locateCredentials, type MissingKey, type SearchOptions } from './locate.ts'
+import type { WatchedPlace } from './one-generation.ts'
 import { parseServiceKey, type ServiceKey, type ServiceKeyOptions } from './service-key.ts'
 
 /** Where a base URL is served, and which one it is. */
@@ -26,8 +27,8 @@ export interface KeyReading {
   readonly keys: readonly [MountedKey, ...MountedKey[]]
   /** The place and binding in words. */
   readonly origin: string
-  /** Folders in which a change shows; empty where only a restart brings one. */
-  readonly watch: readonly string[]
+  /** Where a change shows; empty where only a restart brings one. */
+  readonly watch: readonly WatchedPlace[]
   readonly warnings: readonly string[]
 }
 

@@ -6,14 +6,7 @@
 import { basename } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { systemCode } from '../errors.ts'
-
-/** Where a key, or a part of it, lies. */
-interface WatchedPlace {
-  /** What is watched: a watch on a file goes deaf once the file is replaced. */
-  readonly directory: string
-  /** Name of the only file in it that matters; `undefined`: all do. */
-  readonly file?: string | undefined
-}
+import type { WatchedPlace } from './one-generation.ts'
 
 /** The part of `fs.FSWatcher` that is needed. */
 interface DirectoryWatch {

@@ -9,6 +9,7 @@ import { codedError, type FileSystem } from './file-system.ts'
 
 /** Where a change of a key shows. */
 export interface WatchedPlace {
+  /** What is watched: a watch on a file goes deaf once the file is replaced. */
   readonly directory: string
   /** The one file in it that matters, beside the links of a volume; without it all do. */
   readonly file?: string
