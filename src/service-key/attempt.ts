@@ -42,6 +42,8 @@ export const describeFound = ({ verdict, bindings, problems }: Attempt): string 
   if (verdict === 'absent') return 'absent'
   if (verdict === 'broken') return problems.join('; ')
   const seen = bindings.map(describeSeen).join(', ')
-  if (verdict === 'no match') return seen === '' ? 'no bindings' : `no match among ${seen}`
+  if (verdict === 'no match') {
+    return seen === '' ? (problems.at(-1) ?? 'no bindings') : `no match among ${seen}`
+  }
   return seen === '' ? 'a key' : seen
 }

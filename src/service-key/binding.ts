@@ -40,8 +40,8 @@ export const matchReason = (
 ): string | undefined => {
   const { names, labels, guid, userProvided, credentials } = candidate
   if (binding !== undefined) {
-    if (names.includes(binding)) return 'its name is SKP_BINDING'
-    return guid === binding ? 'its guid is SKP_BINDING' : undefined
+    if (names.includes(binding)) return 'it has the name that SKP_BINDING or SKP_MOUNTS asks for'
+    return guid === binding ? 'it has the guid that SKP_BINDING or SKP_MOUNTS asks for' : undefined
   }
   if (labels.includes(service)) return 'its type, label or a tag is SKP_SERVICE'
   if (names.includes(service)) return 'its name is SKP_SERVICE'

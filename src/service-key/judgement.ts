@@ -7,6 +7,7 @@ import {
   type Binding,
   type BindingSelection,
 } from './binding.ts'
+import { quotedInput } from '../quoted-input.ts'
 import type { WatchedPlace } from './one-generation.ts'
 import type { LoneKey, Place } from './places.ts'
 
@@ -47,7 +48,7 @@ export const withOrigin = (origin: string, problems: readonly string[]): readonl
 const found = (
   origin: string,
   reason: string,
-  { credentials, problems, watch }: LoneKey,
+  { credentials, problems, watch }: Omit<LoneKey, 'names'>,
 ): Outcome => ({
   ok: true,
   origin,
@@ -91,6 +92,26 @@ const judgeBindings = (
   }
 }
 
+/** Whoever asks for a name must not get just any key: two mounts could end at one tenant. */
+const judgeLoneKey = (
+  { name, key }: Extract<Place, { kind: 'key' }>,
+  { binding }: BindingSelection,
+): Judgement => {
+  const attempt = { place: name, bindings: [], problems: key.problems }
+  if (binding === undefined || key.names.includes(binding)) {
+    const outcome = found(name, 'it is the only key there', key)
+    return { attempt: { ...attempt, verdict: 'chosen' }, outcome }
+  }
+  const [called] = key.names
+  const naming = called === undefined ? 'has no name' : `is called ${quotedInput(called)}`
+  const asked = `${quotedInput(binding)} is asked for (SKP_BINDING or SKP_MOUNTS)`
+  const problem = `the one key there ${naming}, and ${asked}`
+  return {
+    attempt: { ...attempt, verdict: 'no match', problems: [...key.problems, problem] },
+    outcome: { ok: false, reason: 'unbound', problems: withOrigin(name, [problem]) },
+  }
+}
+
 export const judge = (place: Place, selection: BindingSelection): Judgement => {
   const { name } = place
   const attempt = { place: name, bindings: [], problems: [] }
@@ -105,10 +126,7 @@ export const judge = (place: Place, selection: BindingSelection): Judgement => {
       }
     }
     case 'key':
-      return {
-        attempt: { ...attempt, verdict: 'chosen', problems: place.key.problems },
-        outcome: found(name, 'it is the only key there', place.key),
-      }
+      return judgeLoneKey(place, selection)
     case 'bindings':
       return judgeBindings(place, selection)
   }

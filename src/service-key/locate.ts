@@ -27,7 +27,10 @@ export interface FoundKey extends Origin, Search {
   readonly key: ServiceKey
 }
 
-export interface MissingKey extends Refusal, Search {}
+export interface MissingKey extends Refusal, Search {
+  /** Where nothing was found: the problem without the places, for whoever prints `attempts`. */
+  readonly wanted?: string
+}
 
 const unbound = (
   attempts: readonly Attempt[],
@@ -35,11 +38,11 @@ const unbound = (
 ): MissingKey => {
   const wanted =
     binding === undefined
-      ? `no binding of SKP_SERVICE=${quotedInput(service)}`
-      : `no binding named SKP_BINDING=${quotedInput(binding)}`
+      ? `no binding of SKP_SERVICE=${quotedInput(service)} found`
+      : `no binding named ${quotedInput(binding)} (SKP_BINDING or SKP_MOUNTS) found`
   const tried = attempts.map((attempt) => `${attempt.place} (${describeFound(attempt)})`)
-  const problem = `${wanted} found; looked at ${tried.join('; ')}`
-  return { ok: false, reason: 'unbound', problems: [problem], attempts }
+  const problem = `${wanted}; looked at ${tried.join('; ')}`
+  return { ok: false, reason: 'unbound', problems: [problem], wanted, attempts }
 }
 
 /** The credentials of one binding, unparsed, and every place that was looked at. */

@@ -15,8 +15,8 @@ export interface PlacesOptions {
   readonly files: FileSystem
 }
 
-/** A key that needs no selection, because its place holds nothing else. */
-export type LoneKey = Pick<Binding, 'credentials' | 'problems' | 'watch'>
+/** A key that needs no selection, because its place holds nothing else. One in a file has no name. */
+export type LoneKey = Pick<Binding, 'names' | 'credentials' | 'problems' | 'watch'>
 
 /** What is at a place. `name` is how the user knows it. */
 export type Place =
@@ -58,7 +58,11 @@ const filePlace = (name: string, path: string, kind: FileKind, files: FileSystem
   const content = readKeyFile(file.text, watch)
   if (content.kind === 'invalid') return { kind: 'broken', name, problem: content.problem }
   if (content.kind === 'bindings') return { ...content, name }
-  return { kind: 'key', name, key: { credentials: content.credentials, problems: [], watch } }
+  return {
+    kind: 'key',
+    name,
+    key: { names: [], credentials: content.credentials, problems: [], watch },
+  }
 }
 
 const folderPlace = (name: string, path: string, files: FileSystem): Place => {

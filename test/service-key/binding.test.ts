@@ -86,8 +86,8 @@ t.test('a user-provided service is found by name, whatever its shape', async (t)
 const REASONS: Record<string, [changes: Partial<BindingSelection>, reason: RegExp | undefined]> = {
   'a label': [{}, /type, label or a tag is SKP_SERVICE/],
   'a name': [{ service: 'intas-instance' }, /its name is SKP_SERVICE/],
-  'the name asked for': [{ binding: 'intas-binding' }, /its name is SKP_BINDING/],
-  'the guid asked for': [{ binding: 'guid-1' }, /its guid is SKP_BINDING/],
+  'the name asked for': [{ binding: 'intas-binding' }, /has the name that SKP_BINDING/],
+  'the guid asked for': [{ binding: 'guid-1' }, /has the guid that SKP_BINDING/],
   nothing: [{ service: 'x' }, undefined],
 }
 

@@ -100,6 +100,24 @@ t.test('a key file may hold bindings, which are selected like any', async (t) =>
   ])
 })
 
+t.test(
+  'a key file without a name is not taken for a binding that is asked for by name',
+  async (t) => {
+    t.strictSame(outcome(everywhere, { keyFile: 'key.json', binding: 'dev' }), [
+      'unbound',
+      [
+        'SKP_KEY_FILE key.json: the one key there has no name, and "dev" is asked for (SKP_BINDING or SKP_MOUNTS)',
+      ],
+    ])
+    const folder = { keyFile: '/bindings/in-bindings' }
+    t.match(outcome(everywhere, { ...folder, binding: 'in-bindings' }), ['of /bindings'])
+    t.match(outcome(everywhere, { ...folder, binding: 'dev' }), [
+      'unbound',
+      [/the one key there is called "in-bindings", and "dev" is asked for/],
+    ])
+  },
+)
+
 t.test('a key file whose bindings do not match ends the search', async (t) => {
   const files = { 'env.json': '{"VCAP_SERVICES":{}}' }
   t.strictSame(outcome({ ...everywhere, files }, { keyFile: 'env.json' }), [
@@ -135,7 +153,7 @@ t.test('nothing found: every place is listed, with what was there', async (t) =>
   t.strictSame(outcome({ environment, files: { empty: '{}' } }, { binding: 'two' }), [
     'unbound',
     [
-      'no binding named SKP_BINDING="two" found; looked at VCAP_SERVICES_FILE_PATH empty (no bindings); VCAP_SERVICES (no match among "one" (integration-assessment)); SERVICE_BINDING_ROOT (absent); /bindings (absent); /etc/secrets/sapcp (absent); /etc/secrets/sapbtp (absent); default-env.json in the working directory (absent)',
+      'no binding named "two" (SKP_BINDING or SKP_MOUNTS) found; looked at VCAP_SERVICES_FILE_PATH empty (no bindings); VCAP_SERVICES (no match among "one" (integration-assessment)); SERVICE_BINDING_ROOT (absent); /bindings (absent); /etc/secrets/sapcp (absent); /etc/secrets/sapbtp (absent); default-env.json in the working directory (absent)',
     ],
   ])
 })
@@ -282,6 +300,10 @@ const decided = (places: Places, changes: Partial<LocateOptions> = {}) =>
 
 t.test('what was seen at the place that decided can be said in words', async (t) => {
   t.equal(decided(everywhere, { keyFile: 'key.json' }), 'a key')
+  t.equal(
+    decided(everywhere, { keyFile: 'key.json', binding: 'dev' }),
+    'the one key there has no name, and "dev" is asked for (SKP_BINDING or SKP_MOUNTS)',
+  )
   t.equal(decided(everywhere), '"in-file" (integration-assessment)')
   t.equal(decided({}, { keyFile: 'gone' }), 'cannot be read (ENOENT)')
 })
