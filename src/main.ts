@@ -28,6 +28,10 @@ const run = async (): Promise<Running | number> => {
       const { serve } = await import('./commands/serve.ts')
       return serve(edge, line.flags)
     }
+    case 'check': {
+      const { check } = await import('./commands/check.ts')
+      return check(edge, line.flags, line.json)
+    }
     case 'help': {
       const { helpText } = await import('./commands/help.ts')
       process.stdout.write(helpText())

@@ -64,10 +64,12 @@ for (const program of ['built', 'source'] as const) {
     },
   )
 
-  t.test(`from ${program}: cannot start without a binding`, async (t) => {
-    const { ended, stderr } = startProgram(t, [], {}, program)
-    t.equal(await ended, 3)
-    t.match(stderr(), /no binding of SKP_SERVICE="integration-assessment" found/)
+  t.test(`from ${program}: cannot start without a binding, and check tells why`, async (t) => {
+    const start = startProgram(t, [], {}, program)
+    const check = startProgram(t, ['check', '--json'], {}, program)
+    t.same(await Promise.all([start.ended, check.ended]), [3, 3])
+    t.match(start.stderr(), /no binding of SKP_SERVICE="integration-assessment" found/)
+    t.match(JSON.parse(check.stdout()), { ok: false, exitCode: 3 })
   })
 }
 

@@ -6,6 +6,7 @@ import type { Flags } from '../config/load-config.ts'
 
 export type CommandLine =
   | { readonly command: 'serve'; readonly flags: Flags }
+  | { readonly command: 'check'; readonly flags: Flags; readonly json: boolean }
   | { readonly command: 'help' }
   | { readonly command: 'version' }
   | { readonly command: 'invalid'; readonly problem: string }
@@ -16,23 +17,34 @@ const settingFlags = Object.fromEntries(
 
 const options = {
   ...settingFlags,
+  json: { type: 'boolean' as const },
   help: { type: 'boolean' as const, short: 'h' },
   version: { type: 'boolean' as const, short: 'V' },
+}
+
+const invalid = (problem: string): CommandLine => ({ command: 'invalid', problem })
+
+const commandOf = (
+  [command = 'serve', excess]: readonly string[],
+  flags: Flags,
+  json: boolean,
+): CommandLine => {
+  if (command !== 'serve' && command !== 'check') {
+    return invalid(`unknown command ${quotedInput(command)}`)
+  }
+  if (excess !== undefined) return invalid(`unexpected argument ${quotedInput(excess)}`)
+  if (command === 'check') return { command, flags, json }
+  return json ? invalid('--json belongs to the command check') : { command, flags }
 }
 
 export const parseCommandLine = (args: readonly string[]): CommandLine => {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-    const { help, version, ...flags } = values
+    const { help, version, json = false, ...flags } = values
     if (help === true) return { command: 'help' }
     if (version === true) return { command: 'version' }
-    const [command = 'serve', ...rest] = positionals
-    if (command !== 'serve')
-      return { command: 'invalid', problem: `unknown command ${quotedInput(command)}` }
-    return rest.length === 0
-      ? { command: 'serve', flags }
-      : { command: 'invalid', problem: `unexpected argument ${quotedInput(rest[0] as string)}` }
+    return commandOf(positionals, flags, json)
   } catch (error) {
-    return { command: 'invalid', problem: (error as Error).message }
+    return invalid((error as Error).message)
   }
 }

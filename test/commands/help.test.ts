@@ -28,7 +28,8 @@ t.test('explanations are wrapped for a terminal, and free of Markdown', async (t
 
 t.test('usage, the other flags and the exit codes are there', async (t) => {
   t.match(help, /^Usage: service-key-proxy \[serve\]/)
-  for (const part of ['--help', '--version', '0 stopped', '2 config', '3 no', '4 port']) {
+  t.match(help, /^ {7}service-key-proxy check \[--json\]/m)
+  for (const part of ['--help', '10 key', '--version', '0 stopped', '2 config', '3 no', '4 port']) {
     t.ok(help.includes(part), part)
   }
 })
