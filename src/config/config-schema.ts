@@ -54,7 +54,7 @@ export const configSchema = {
     env: 'SKP_KEY_FILE',
     type: text,
     description:
-      'File with the service key: the bare key, `{"credentials": …}` as `cf service-key` prints it, or a `default-env.json`. Wins over every other place.',
+      'File with the service key: the bare key, `{"credentials": …}` as `cf service-key` prints it, or a `default-env.json`; or the folder of a mounted Secret. Wins over every other place.',
   }),
   keyPoll: setting({
     env: 'SKP_KEY_POLL',
