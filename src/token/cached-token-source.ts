@@ -3,11 +3,11 @@
  * wait where there is none, and changes from one credential to the next without a break.
  */
 import { elapsed, within, type Clock, type Instant } from '../clock.ts'
+import type { Failure } from '../errors.ts'
 import { ageOf, freshness, type AccessToken } from './access-token.ts'
 import type { FetchSchedule } from './fetch-schedule.ts'
 import { PreviousCredential } from './previous-credential.ts'
 import { RenewalLimit } from './renewal-limit.ts'
-import { publicFailure, type TokenFailure } from './token-failure.ts'
 import { RenewalTimer } from './renewal-timer.ts'
 import { TokenFetches } from './token-fetches.ts'
 import type {
@@ -34,7 +34,7 @@ export interface CachedTokenSourceOptions {
 const MAX_WAITERS = 1_000
 /** Scopes of a younger token are no news. */
 const MIN_REFRESH_AGE_MS = 600_000
-const WAITED_TOO_LONG: TokenFailure = { kind: 'transient', reason: 'gave no token in time' }
+const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
 
 export class CachedTokenSource implements TokenSource {
   readonly #options: CachedTokenSourceOptions
@@ -202,8 +202,7 @@ export class CachedTokenSource implements TokenSource {
     // The credential may have been replaced meanwhile, by one that has a token.
     const other = this.peek()
     if (other !== undefined) return { ok: true, token: other }
-    const failure = this.#schedule.refusal(clock.now()) ?? publicFailure(WAITED_TOO_LONG, 0)
-    return { ok: false, failure }
+    return { ok: false, failure: this.#schedule.refusal(clock.now()) ?? WAITED_TOO_LONG }
   }
 
   #renewInBackground(): void {

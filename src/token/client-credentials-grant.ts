@@ -36,12 +36,15 @@ const MAX_ANSWER_BYTES = 256 * 1024
 const text = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
+/** What an aborted signal gives as its reason. */
+const OUT_OF_TIME: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError'])
+
 /** TLS alerts by which a server refuses a client's certificate (RFC 8446 §6.2). */
 const REFUSED_CERTIFICATE =
-  /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
+  /ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
 const failureOf = (error: unknown): TokenFailure => {
-  if (error instanceof Error && /^(?:Timeout|Abort)Error$/.test(error.name)) {
+  if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
     return { kind: 'transient', reason: 'gave no complete answer in time' }
   }
   const code = systemCode(error)

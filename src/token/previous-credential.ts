@@ -12,29 +12,23 @@ const KEPT_MS = 24 * 3_600_000
 
 export class PreviousCredential {
   readonly #clock: Clock
-  #credential: Credential | undefined
-  #since: Instant | undefined
+  #kept: { readonly credential: Credential; readonly since: Instant } | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   keep(credential: Credential): void {
-    this.#credential = credential
-    this.#since = this.#clock.now()
+    this.#kept = { credential, since: this.#clock.now() }
   }
 
   /** @returns `undefined`: there is none, it is too old, or gives no token either */
   async token(fetches: TokenFetches): Promise<AccessToken | undefined> {
-    const credential = this.#credential
-    if (credential === undefined || this.#isTooOld()) return undefined
-    const token = await fetches.fetch(credential)
-    const rejected = fetches.scheduleOf(credential).failure?.kind === 'rejected'
-    if (rejected && credential === this.#credential) this.#credential = undefined
+    const kept = this.#kept
+    if (kept === undefined || elapsed(kept.since, this.#clock.now()) > KEPT_MS) return undefined
+    const token = await fetches.fetch(kept.credential)
+    const rejected = fetches.scheduleOf(kept.credential).outcome.kind === 'rejected'
+    if (rejected && kept === this.#kept) this.#kept = undefined
     return token
-  }
-
-  #isTooOld(): boolean {
-    return this.#since !== undefined && elapsed(this.#since, this.#clock.now()) > KEPT_MS
   }
 }

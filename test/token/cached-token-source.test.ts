@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { AccessToken } from '../../src/token/access-token.ts'
 import { CachedTokenSource } from '../../src/token/cached-token-source.ts'
 import type { GrantOutcome } from '../../src/token/token-source.ts'
 import { ManualClock, settle } from '../fixtures/manual-clock.ts'
@@ -110,6 +111,16 @@ t.test('never sends an expired token after the machine slept', async (t) => {
   grant.grant(300)
   await settle()
   t.equal(source.peek()?.value, 'token-2')
+})
+
+t.test('a token is expired from the end of its life on, and not before', async (t) => {
+  const { clock, source } = await createWithToken(t, 300)
+  const token = source.peek() as AccessToken
+  clock.jumpWall(299_999)
+  t.equal(source.state().freshness, 'hard')
+  t.equal(source.isExpired(token), false)
+  clock.jumpWall(1)
+  t.equal(source.isExpired(token), true)
 })
 
 t.test('a wall clock set back neither keeps a token alive nor loops', async (t) => {
@@ -266,6 +277,24 @@ t.test('a token that is expired on arrival is not used', async (t) => {
   await clock.advance(0)
 })
 
+t.test('a token that is all but over on arrival still serves those who waited', async (t) => {
+  const { clock, grant, source } = create(t)
+  const outcome = source.acquire()
+  await settle()
+  grant.grant(4)
+  clock.jumpWall(3_999)
+  t.match(await outcome, { ok: true, token: { value: 'token-1' } })
+  t.equal(source.state().freshness, 'hard')
+})
+
+t.test('is idle once nobody has asked for longer than a token lives', async (t) => {
+  const { clock, source } = await createWithToken(t, 300)
+  await clock.advance(300_000)
+  t.equal(source.state().idle, false)
+  await clock.advance(1)
+  t.equal(source.state().idle, true)
+})
+
 t.test('stops renewing when nobody asks for a whole lifetime', async (t) => {
   const { clock, grant, source } = await createWithToken(t, 300)
   grant.grant(300, { always: true })
@@ -291,6 +320,13 @@ t.test('asks about four times a day for tokens that live 12 hours', async (t) =>
   t.ok(grant.requests >= 4 && grant.requests <= 5, `${grant.requests} fetches`)
 })
 
+t.test('leaves no timer once stopped', async (t) => {
+  const { clock, source } = await createWithToken(t, 300)
+  t.equal(clock.pending, 1, 'the renewal')
+  source.stop()
+  t.equal(clock.pending, 0)
+})
+
 t.test('does nothing any more once stopped', async (t) => {
   const { clock, grant, source, outcomes } = create(t)
   const outcome = source.acquire()
@@ -299,6 +335,7 @@ t.test('does nothing any more once stopped', async (t) => {
   t.match(await outcome, { ok: false })
   grant.grant(300)
   source.start()
+  t.equal(clock.pending, 0)
   await clock.advance(60_000)
   t.equal(grant.requests, 1)
   t.same(outcomes, [])

@@ -48,6 +48,8 @@ t.test('sends the credential in the form body, and nowhere else', async (t) => {
   t.equal(request?.headers.authorization, undefined, 'SAP misreads a + in HTTP Basic')
   t.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
   t.equal(request?.headers['user-agent'], 'service-key-proxy/test')
+  t.equal(request?.headers.accept, 'application/json')
+  t.equal(request?.headers.connection, 'close', 'the next exchange is hours away')
   const form = new URLSearchParams(request?.body.toString())
   t.same(Object.fromEntries(form), {
     grant_type: 'client_credentials',
@@ -87,7 +89,7 @@ t.test('tells why there is no token, without a word of the answer', async (t) =>
     ['a wrong secret', 401, {}, '{"error":"invalid_client"}', 'rejected'],
     ['too many requests', 429, { 'retry-after': '7' }, 'CANARY', 'rate_limited'],
     ['an outage', 503, {}, 'CANARY', 'transient'],
-    ['a web page', 200, { 'content-type': 'text/html' }, '<html>CANARY', 'misconfigured'],
+    ['a web page', 200, { 'content-type': 'text/html' }, 'CANARY', 'misconfigured'],
     ['no JSON', 200, {}, 'CANARY', 'transient'],
     ['an empty answer', 200, {}, '', 'transient'],
     ['no token', 200, {}, '{"CANARY":1}', 'transient'],
@@ -178,5 +180,15 @@ t.test('ends early when told to', async (t) => {
   const controller = new AbortController()
   const outcome = createGrant(t, server.url).request(controller.signal)
   controller.abort()
-  t.match(await outcome, { ok: false, failure: { kind: 'transient' } })
+  const reason = 'gave no complete answer in time'
+  t.match(await outcome, { ok: false, failure: { kind: 'transient', reason } })
+})
+
+t.test('close ends an exchange that is under way', async (t) => {
+  const server = await startRawServer(t, () => {})
+  const grant = createGrant(t, server.url)
+  const outcome = grant.request(NEVER)
+  await grant.close()
+  const reason = 'could not be asked (UND_ERR_DESTROYED)'
+  t.match(await outcome, { ok: false, failure: { kind: 'transient', reason } })
 })

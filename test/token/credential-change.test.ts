@@ -126,6 +126,18 @@ t.test('a new credential', async (t) => {
     })
   }
 
+  t.test('that is the same but for its grant takes over at once', async (t) => {
+    const { clock, grant, source, inHand } = await create(t)
+    const next = new ScriptedGrant(clock)
+    const changing = source.replaceCredential({ grant: next, cacheKey: 'first' })
+    await clock.advance(1_000)
+    const old = inHand()
+    next.grant(HOUR)
+    t.equal(await changing, true)
+    t.not(inHand(), old)
+    t.match([grant.requests, next.requests], [1, 1])
+  })
+
   t.test('helps those who wait for the old one in vain', async (t) => {
     const { clock, grant, next, source, inHand, change } = await replace(t)
     source.reject(inHand())
@@ -153,6 +165,72 @@ t.test('a new credential', async (t) => {
     t.equal(await first, false)
     t.equal(inHand(), token)
     t.equal(grant.requests, 1)
+  })
+})
+
+/** A source whose owner is asked for a new credential, and takes its time. */
+const startWithOwner = (t: Test) => {
+  const clock = new ManualClock()
+  const [grant, next] = [new ScriptedGrant(clock), new ScriptedGrant(clock)]
+  const owner = { asked: 0, answer: (): void => {} }
+  const source = new CachedTokenSource({
+    credential: { grant, cacheKey: 'first' },
+    clock,
+    random: () => 0.5,
+    waitLimit: 8_000,
+    onOutcome: () => {},
+    onRejected: () => {
+      owner.asked += 1
+      return new Promise((resolve) => (owner.answer = resolve))
+    },
+  })
+  t.teardown(() => source.stop())
+  source.start()
+  const change = () => source.replaceCredential({ grant: next, cacheKey: 'second' })
+  return { clock, grant, next, owner, source, change }
+}
+
+t.test('the owner is asked for a new credential', async (t) => {
+  const rejected = { kind: 'rejected' } as const
+
+  t.test('only where the one in use is rejected', async (t) => {
+    const { clock, grant, next, owner, change } = startWithOwner(t)
+    await settle()
+    for (const kind of ['transient', 'misconfigured', 'rate_limited'] as const) {
+      grant.fail({ kind })
+      await clock.advance(5_000)
+    }
+    t.equal(grant.requests, 4)
+    grant.grant(HOUR)
+    const changing = change()
+    await settle()
+    next.fail(rejected)
+    t.equal(await changing, false)
+    t.equal(owner.asked, 0)
+  })
+
+  t.test('once at a time, whatever is changed and rejected meanwhile', async (t) => {
+    const { clock, grant, next, owner, source, change } = startWithOwner(t)
+    await settle()
+    grant.fail(rejected)
+    await settle()
+    t.equal(owner.asked, 1)
+    const changing = change()
+    await settle()
+    next.grant(1)
+    t.equal(await changing, true)
+    await clock.advance(1_000)
+    void source.acquire()
+    await settle()
+    next.fail(rejected)
+    await settle()
+    t.match(source.state(), { lastOutcome: rejected })
+    t.equal(owner.asked, 1, 'one that waits for the other could wait for ever')
+    owner.answer()
+    await clock.advance(5_000)
+    next.fail(rejected)
+    await settle()
+    t.equal(owner.asked, 2, 'and once more the next time')
   })
 })
 
@@ -206,6 +284,28 @@ t.test('a credential in use that is rejected', async (t) => {
         t.equal(grant.requests, 1, `${hours} h`)
         t.match(source.state(), { lastOutcome: rejected })
       }
+    }
+  })
+
+  t.test('asks its previous one again after a token, or a failure that may pass', async (t) => {
+    const { clock, grant, next, source, change, inHand } = await replace(t)
+    const changing = change()
+    await clock.advance(1_000)
+    next.grant(HOUR)
+    await changing
+    source.reject(inHand())
+    next.fail(rejected, { always: true })
+    source.reject(inHand())
+    await clock.advance(1_000)
+    t.equal(grant.requests, 2)
+    grant.fail()
+    t.match(await source.acquire(), { failure: { code: 'credential_rejected' } })
+    for (const requests of [3, 4]) {
+      await clock.advance(HOUR * 1_000)
+      t.equal(grant.requests, requests)
+      grant.grant(HOUR)
+      await settle()
+      t.equal(inHand().value, `token-${requests}`)
     }
   })
 

@@ -64,6 +64,17 @@ for (const [title, failure, jitter, delay] of DELAYS) {
   })
 }
 
+t.test('callers are told of a failure as long as it is remembered', async (t) => {
+  const schedule = new FetchSchedule()
+  t.equal(schedule.refusal(at(0)), undefined)
+  schedule.failed(failing({ kind: 'rate_limited', retryAfter: 9_000 }), at(0), 0)
+  t.strictSame(schedule.refusal(at(1)), { code: 'token_rate_limited', retryAfter: 9 })
+  t.strictSame(schedule.refusal(at(8_999)), { code: 'token_rate_limited', retryAfter: 1 })
+  t.equal(schedule.refusal(at(9_000)), undefined)
+  schedule.succeeded()
+  t.equal(schedule.refusal(at(1)), undefined)
+})
+
 t.test('failures in a row are remembered longer and longer', async (t) => {
   const schedule = new FetchSchedule()
   const delays = [0, 1, 2, 3, 4, 5].map((second) => schedule.failed(REJECTED, at(second), 0))

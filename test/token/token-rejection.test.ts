@@ -96,6 +96,19 @@ t.test('a rejected token', async (t) => {
     t.equal(grant.requests, 3)
   })
 
+  t.test('does not wait for the next try after a failure that may have passed', async (t) => {
+    const { clock, grant, source, inHand } = await create(t, { seconds: 300 })
+    await clock.advance(90_000)
+    grant.fail()
+    await clock.advance(1_000)
+    t.equal(grant.requests, 3)
+    grant.fail()
+    await clock.advance(1_999)
+    t.equal(source.reject(inHand()), true)
+    await settle()
+    t.equal(grant.requests, 4, 'a millisecond before its time')
+  })
+
   t.test('that is hard already is renewed all the same', async (t) => {
     const { clock, grant, source, inHand } = await create(t, { seconds: 300 })
     const token = inHand()
@@ -144,7 +157,10 @@ t.test('a token that works in between leaves the door open', async (t) => {
   for (let round = 0; round < 5; round += 1) {
     t.equal(await rejectAndRenew(scene), true)
     scene.source.accept()
-    await scene.clock.advance(10_000)
+    await scene.clock.advance(1_000)
+    t.equal(await rejectAndRenew(scene), false, 'a young token again, too soon for a renewal')
+    scene.source.accept()
+    await scene.clock.advance(9_000)
   }
 })
 

@@ -75,7 +75,7 @@ t.test('the token type may be missing or written in any case', async (t) => {
   t.match(parseFields({ token_type: 'Bearer' }), { ok: true })
 })
 
-for (const token_type of ['mac', 'bearer x', '', 7, null]) {
+for (const token_type of ['mac', 'bearer x', 'x-bearer', ['bearer'], '', 7, null]) {
   t.test(`a token of type ${JSON.stringify(token_type)} is of no use`, async (t) => {
     const expected = failure('misconfigured', 'sent a token that is not a bearer token')
     t.strictSame(parseFields({ token_type }), expected)
@@ -86,6 +86,8 @@ const WITHOUT_TOKEN = {
   'an empty answer': ['', 'answered 200 without a JSON object'],
   'broken JSON': ['{"access_token":"op', 'answered 200 without a JSON object'],
   'JSON of no object': ['null', 'answered 200 without a JSON object'],
+  'JSON of a text': ['"opaque"', 'answered 200 without a JSON object'],
+  'a text with a < in it': ['if a < b', 'answered 200 without a JSON object'],
   'no token in it': ['{}', 'answered 200 without an access_token'],
   'a list': ['[]', 'answered 200 without an access_token'],
   'an empty token': ['{"access_token":""}', 'answered 200 without an access_token'],
@@ -109,7 +111,9 @@ t.test('a token that would break or split a header is refused', async (t) => {
 t.test('a web page means that the URL is wrong', async (t) => {
   const expected = failure('misconfigured', 'answered 200 with a web page')
   t.strictSame(parse({ contentType: 'text/html;charset=utf-8', body: 'Sign in' }), expected)
-  t.strictSame(parse({ body: '\n<!doctype html>' }), expected)
+  for (const space of ['', '\n', '\r\n  ']) {
+    t.strictSame(parse({ body: `${space}<!doctype html>` }), expected)
+  }
 })
 
 const STATUSES: readonly [kind: string, statuses: readonly number[]][] = [
@@ -169,6 +173,10 @@ const WAITS: readonly [value: string | undefined, ms: number | undefined][] = [
   [undefined, undefined],
   ['soon', undefined],
   ['', undefined],
+  ['-5', undefined],
+  ['1.5', undefined],
+  ['5e3', undefined],
+  ['2027-01-01', undefined],
   ['0', 0],
   ['60', 60_000],
   ['61', 60_000],
