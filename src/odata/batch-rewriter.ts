@@ -1,0 +1,186 @@
+/**
+ * Replaces links in a `$batch` body (multipart/mixed) that comes in chunks: in the bodies of its
+ * parts, in the heads before them, and in the heads of the requests or answers that they hold. Pure.
+ *
+ * A part may say how long it is, and readers rely on it: SAP's and Olingo's Java client reads on
+ * over the next delimiter if the length is too large. So a part of up to 64 KB is held and its length
+ * corrected; a longer one loses its `Content-Length` and ends at the delimiter, as parts may.
+ */
+import { BatchHead, headLength, type Section } from './batch-head.ts'
+import { LinkRewriter, type LinkTable } from './link-rewriter.ts'
+
+export interface BatchOptions {
+  readonly table: LinkTable
+  /** Changes one line of a head in ways of its own. */
+  readonly rewriteLine: (line: string) => string
+}
+
+/** A head, or a part with a length, is held up to this size. */
+const MAX_HELD_BYTES = 64 * 1024
+
+/** Two hyphens and a boundary (RFC 2046 §5.1.1). */
+const MAX_DELIMITER_BYTES = 72
+
+/** Parts in parts that are understood: change sets need three. */
+const MAX_DEPTH = 4
+
+const EMPTY: Buffer = Buffer.alloc(0)
+const LINE_FEED = 0x0a
+const HYPHEN = 0x2d
+
+export class BatchRewriter {
+  /** Links replaced so far. */
+  count = 0
+  readonly #options: BatchOptions
+  readonly #depth: number
+  #delimiters: readonly string[]
+  #section: Section
+  #links: LinkRewriter
+  #isLineStart = true
+  #isLast = false
+  #chunks: Buffer[] = []
+  #received = 0
+  /** Nothing can be done with fewer bytes than these. */
+  #needed = 1
+  #input = EMPTY
+  #output: Buffer[] = []
+
+  constructor(
+    options: BatchOptions,
+    delimiters: readonly string[],
+    section: Section = 'text',
+    depth = 0,
+  ) {
+    this.#options = options
+    this.#delimiters = delimiters
+    this.#section = section
+    this.#depth = depth
+    this.#links = new LinkRewriter(options.table)
+  }
+
+  push(chunk: Buffer): Buffer {
+    this.#chunks.push(chunk)
+    this.#received += chunk.length
+    return this.#received < this.#needed ? EMPTY : this.#advance()
+  }
+
+  end(chunk: Buffer = EMPTY): Buffer {
+    this.#chunks.push(chunk)
+    this.#isLast = true
+    return this.#advance()
+  }
+
+  #advance(): Buffer {
+    this.#input = Buffer.concat(this.#chunks)
+    this.#needed = 0
+    while (this.#needed === 0) {
+      this.#needed = this.#section === 'text' ? this.#passText() : this.#passHead()
+    }
+    if (this.#isLast) this.#finish()
+    this.#chunks = [this.#input]
+    this.#received = this.#input.length
+    const output = Buffer.concat(this.#output)
+    this.#output = []
+    return output
+  }
+
+  /** @returns 0 if something was done, else the number of bytes that are needed to do something */
+  #passText(): number {
+    if (this.#isLineStart) {
+      const length = this.#delimiterLength()
+      if (length === undefined) return this.#input.length + 1
+      if (length > 0) return this.#passDelimiter(length)
+    }
+    if (this.#input.length === 0) return 1
+    const end = this.#textLength()
+    this.#isLineStart = this.#input[end - 1] === LINE_FEED
+    this.#output.push(this.#links.push(this.#take(end)))
+    return 0
+  }
+
+  /** @returns the length of the text before the next line that may be a delimiter */
+  #textLength(): number {
+    const next = this.#input.indexOf('\n--')
+    if (next !== -1) return next + 1
+    const { length } = this.#input
+    const isOpen = this.#input[length - 2] === LINE_FEED && this.#input[length - 1] === HYPHEN
+    return isOpen && !this.#isLast ? length - 1 : length
+  }
+
+  /** @returns the length of the line if it begins with a delimiter, else 0; `undefined`: not known yet */
+  #delimiterLength(): number | undefined {
+    const start = this.#input.toString('latin1', 0, MAX_DELIMITER_BYTES)
+    if (!this.#delimiters.some((delimiter) => start.startsWith(delimiter))) {
+      const isOpen = this.#delimiters.some((delimiter) => delimiter.startsWith(start))
+      return isOpen && !this.#isLast ? undefined : 0
+    }
+    const end = this.#input.indexOf(LINE_FEED)
+    const length = end === -1 ? this.#input.length : end + 1
+    if (length > MAX_HELD_BYTES) return 0
+    return end === -1 && !this.#isLast ? undefined : length
+  }
+
+  #passDelimiter(length: number): number {
+    const line = this.#take(length)
+    const start = line.toString('latin1')
+    const closed = this.#delimiters.findIndex((delimiter) => start.startsWith(`${delimiter}--`))
+    this.#output.push(this.#links.end(), line)
+    this.#section = closed === -1 ? 'part' : 'text'
+    if (closed > 0) this.#delimiters = this.#delimiters.slice(0, closed)
+    return 0
+  }
+
+  #passHead(): number {
+    const { length } = this.#input
+    const end = headLength(this.#input)
+    if (end === -1 && length <= MAX_HELD_BYTES && !this.#isLast) return length + 1
+    if (end === -1 || end > MAX_HELD_BYTES) {
+      this.#section = 'text'
+      return 0
+    }
+    return this.#passPart(new BatchHead(this.#input.subarray(0, end)), end)
+  }
+
+  #passPart(head: BatchHead, headBytes: number): number {
+    const { contentLength = Infinity, delimiter } = head
+    const isHeld = contentLength <= MAX_HELD_BYTES && this.#depth < MAX_DEPTH
+    const needed = headBytes + contentLength
+    if (isHeld && this.#input.length < needed && !this.#isLast) return needed
+    this.#take(headBytes)
+    const content = this.#section === 'part' ? head.content : 'text'
+    if (delimiter !== undefined && this.#delimiters.length < MAX_DEPTH) {
+      this.#delimiters = [...this.#delimiters, delimiter]
+    }
+    if (isHeld) this.#passHeld(head, content, contentLength)
+    else this.#printHead(head, undefined, content)
+    return 0
+  }
+
+  #passHeld(head: BatchHead, content: Section, contentLength: number): void {
+    const inner = new BatchRewriter(this.#options, this.#delimiters, content, this.#depth + 1)
+    const original = this.#take(contentLength)
+    const body = inner.end(original)
+    this.count += inner.count
+    this.#printHead(head, contentLength + body.length - original.length, 'text')
+    this.#output.push(body)
+  }
+
+  #printHead(head: BatchHead, contentLength: number | undefined, next: Section): void {
+    const lines = head.print(this.#options.rewriteLine, contentLength)
+    this.#output.push(this.#links.end(lines))
+    this.#section = next
+    this.#isLineStart = true
+  }
+
+  /** Cuts the first bytes off what is to be done. */
+  #take(length: number): Buffer {
+    const taken = this.#input.subarray(0, length)
+    this.#input = this.#input.subarray(length)
+    return taken
+  }
+
+  #finish(): void {
+    this.#output.push(this.#links.end())
+    this.count += this.#links.count
+  }
+}

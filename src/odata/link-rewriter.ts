@@ -1,0 +1,184 @@
+/**
+ * Replaces the links of some base URLs in a document that comes in chunks. Memory is constant: what
+ * is held back is never more than a link may take. The output depends on the bytes, not on where
+ * they were cut. Pure.
+ */
+import { INCOMPLETE, MISMATCH } from './escaped-text.ts'
+import { needlesFor, type Needle } from './link-needle.ts'
+import { LinkTarget, type Link } from './link-target.ts'
+import { isLinkValue, LOOK_BEHIND_BYTES } from './link-value.ts'
+
+/** What is looked for, compiled; for any number of documents. */
+export class LinkTable {
+  /** In the order in which they are tried. */
+  readonly targets: readonly LinkTarget[]
+  readonly needles: readonly Needle[]
+  readonly maxBytes: number
+  readonly hasRelative: boolean
+
+  /** @param links of two that fit at one place, the longer path wins, then the one that comes first */
+  constructor(links: readonly Link[]) {
+    this.targets = links
+      .map((link) => new LinkTarget(link))
+      .toSorted((a, b) => b.path.length - a.path.length)
+    this.needles = this.targets.flatMap(needlesFor)
+    this.maxBytes = Math.max(0, ...this.targets.map(({ maxBytes }) => maxBytes))
+    this.hasRelative = this.targets.some(({ pathAbsolute }) => pathAbsolute)
+  }
+}
+
+interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly replacement: string
+}
+
+const EMPTY: Buffer = Buffer.alloc(0)
+
+const SLASH = 0x2f
+const BACKSLASH = 0x5c
+const AMPERSAND = 0x26
+
+const LETTER_H = 0x48
+const LETTER_h = 0x68
+
+/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
+const SLASH_ENDS: ReadonlySet<number | undefined> = new Set(Buffer.from('/fF;'))
+
+/** @returns the index of the smallest position, or -1 if there is none */
+const earliest = (hits: readonly number[]): number => {
+  let first = -1
+  for (let i = 0; i < hits.length; i += 1) {
+    if (hits[i] === -1) continue
+    if (first === -1 || (hits[i] as number) < (hits[first] as number)) first = i
+  }
+  return first
+}
+
+/** By way of a string, which is cheaper to cut and join than bytes are; latin1 keeps every byte. */
+const applyEdits = (bytes: Buffer, edits: readonly Edit[]): Buffer => {
+  const text = bytes.toString('latin1')
+  let edited = ''
+  let done = 0
+  for (const { start, end, replacement } of edits) {
+    edited += text.slice(done, start) + replacement
+    done = end
+  }
+  return Buffer.from(edited + text.slice(done), 'latin1')
+}
+
+export class LinkRewriter {
+  /** Links replaced so far. */
+  count = 0
+  readonly #table: LinkTable
+  /** The last bytes before the window. */
+  #behind: Buffer
+  /** Held back: it may be the beginning of a link. */
+  #held = EMPTY
+  #window = EMPTY
+  #isLast = false
+  #replacement = ''
+
+  /** @param before taken for what stands before the document */
+  constructor(table: LinkTable, before: Buffer = EMPTY) {
+    this.#table = table
+    this.#behind = before
+  }
+
+  /** @returns the very chunk, if nothing in it is to be replaced or held back */
+  push(chunk: Buffer): Buffer {
+    return this.#advance(chunk, false)
+  }
+
+  /** Takes the last chunk, and returns it with what was held back. More may follow, as a new line. */
+  end(chunk: Buffer = EMPTY): Buffer {
+    return this.#advance(chunk, true)
+  }
+
+  #advance(chunk: Buffer, isLast: boolean): Buffer {
+    this.#window = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
+    this.#isLast = isLast
+    const edits = this.#findEdits()
+    const end = isLast ? this.#window.length : this.#findHold(edits.at(-1)?.end ?? 0)
+    const settled = end === this.#window.length ? this.#window : this.#window.subarray(0, end)
+    this.#held = end === this.#window.length ? EMPTY : Buffer.from(this.#window.subarray(end))
+    this.#behind = this.#before(end)
+    this.#window = EMPTY
+    this.count += edits.length
+    return edits.length === 0 ? settled : applyEdits(settled, edits)
+  }
+
+  #findEdits(): Edit[] {
+    const edits: Edit[] = []
+    const { needles } = this.#table
+    const hits = needles.map(({ find }) => find(this.#window, 0))
+    let done = 0
+    for (let next = earliest(hits); next !== -1; next = earliest(hits)) {
+      const needle = needles[next] as Needle
+      const hit = hits[next] as number
+      const edit = hit < done ? undefined : this.#editAround(hit, needle, done)
+      if (edit !== undefined) {
+        edits.push(edit)
+        done = edit.end
+      }
+      hits[next] = needle.find(this.#window, Math.max(hit + 1, done))
+    }
+    return edits
+  }
+
+  #editAround(hit: number, { likely, reach }: Needle, done: number): Edit | undefined {
+    for (const before of likely) {
+      const edit = hit - before < done ? undefined : this.#editAt(hit - before)
+      if (edit !== undefined) return edit
+    }
+    // Only a spelling that nobody expects is left, and it needs a slash right before the word.
+    if (!SLASH_ENDS.has(this.#window[hit - 1])) return undefined
+    for (let start = Math.max(done, hit - reach); start < hit; start += 1) {
+      const edit = this.#editAt(start)
+      if (edit !== undefined) return edit
+    }
+    return undefined
+  }
+
+  #editAt(start: number): Edit | undefined {
+    const end = this.#endAt(start)
+    return end < 0 ? undefined : { start, end, replacement: this.#replacement }
+  }
+
+  /** @returns where a link may begin that has not ended yet; the end of the window if there is none */
+  #findHold(done: number): number {
+    const { length } = this.#window
+    for (let start = Math.max(done, length - this.#table.maxBytes); start < length; start += 1) {
+      if (this.#endAt(start) === INCOMPLETE) return start
+    }
+    return length
+  }
+
+  /** @returns the end of the link that begins at `start`, MISMATCH or INCOMPLETE */
+  #endAt(start: number): number {
+    const first = this.#window[start]
+    if (first === LETTER_H || first === LETTER_h) return this.#anyEnd(start, true)
+    if (first !== SLASH && first !== BACKSLASH && first !== AMPERSAND) return MISMATCH
+    const isRelative = this.#table.hasRelative && isLinkValue(this.#before(start))
+    return isRelative ? this.#anyEnd(start, false) : MISMATCH
+  }
+
+  #anyEnd(start: number, isAbsolute: boolean): number {
+    for (const target of this.#table.targets) {
+      if (!isAbsolute && !target.pathAbsolute) continue
+      const end = isAbsolute
+        ? target.absolute(this.#window, start, this.#isLast)
+        : target.relative(this.#window, start, this.#isLast)
+      this.#replacement = target.replacement
+      if (end !== MISMATCH) return end
+    }
+    return MISMATCH
+  }
+
+  /** What stands before a position of the window, as far back as anybody looks. */
+  #before(at: number): Buffer {
+    if (at >= LOOK_BEHIND_BYTES) return this.#window.subarray(at - LOOK_BEHIND_BYTES, at)
+    const known = Buffer.concat([this.#behind, this.#window.subarray(0, at)])
+    return known.subarray(Math.max(0, known.length - LOOK_BEHIND_BYTES))
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * One base URL in all its spellings, and what takes its place. An occurrence ends where no character
+ * continues the host, the port or the last segment of the path. Pure.
+ */
+import {
+  BEYOND_ASCII,
+  codeOf,
+  INCOMPLETE,
+  MAX_ESCAPE_BYTES,
+  MISMATCH,
+  pass,
+  readCharacter,
+} from './escaped-text.ts'
+
+export interface Link {
+  readonly base: URL
+  /** For scheme, host and path of the base URL; without trailing slash. */
+  readonly replacement: string
+  /** Whether links without scheme and host are replaced as well. */
+  readonly pathAbsolute: boolean
+}
+
+const AMPERSAND = 0x26
+const SLASH = 0x2f
+const BACKSLASH = 0x5c
+
+/** They make a longer host, a port, user information, or a longer segment of a path. */
+const CONTINUING: ReadonlySet<number> = new Set([
+  ...Buffer.from("-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+  BEYOND_ASCII,
+])
+
+/** Compares in the tightest loop there is: nearly all links are spelled as the base URL itself. */
+const isAt = (bytes: Buffer, start: number, text: Buffer): boolean => {
+  if (start + text.length > bytes.length) return false
+  for (let i = 0; i < text.length; i += 1) {
+    if (bytes[start + i] !== text[i]) return false
+  }
+  return true
+}
+
+/** Text to be found: each character as it is, in either case, or escaped. */
+class Spelling {
+  readonly #lower: Buffer
+  readonly #upper: Buffer
+
+  constructor(text: string, ignoreCase: boolean) {
+    this.#lower = Buffer.from(ignoreCase ? text.toLowerCase() : text, 'latin1')
+    this.#upper = Buffer.from(ignoreCase ? text.toUpperCase() : text, 'latin1')
+  }
+
+  /** @returns the position after it, MISMATCH or INCOMPLETE */
+  pass(bytes: Buffer, start: number, isLast: boolean): number {
+    const lower = this.#lower
+    const upper = this.#upper
+    let at = start
+    for (let i = 0; i < lower.length; i += 1) {
+      const byte = bytes[at]
+      if ((byte === lower[i] || byte === upper[i]) && byte !== AMPERSAND) {
+        at += 1
+        continue
+      }
+      at = pass(bytes, at, lower[i] as number, isLast)
+      if (at < 0) return at
+    }
+    return at
+  }
+}
+
+/**
+ * A base URL on the default port of its scheme is ours under the other scheme, too: servers behind a
+ * router that ends TLS write `http://` into their links. Another port is another server.
+ */
+const originsOf = ({ protocol, hostname, port }: URL): string[] =>
+  port === ''
+    ? [
+        `https://${hostname}`,
+        `http://${hostname}`,
+        `https://${hostname}:443`,
+        `http://${hostname}:80`,
+      ]
+    : [`${protocol}//${hostname}:${port}`]
+
+const withoutScheme = (origin: string): string => origin.slice(origin.indexOf('/'))
+
+/** @returns `end`, if the base URL ends there */
+const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
+  if (bytes[end] === SLASH) return end
+  const next = readCharacter(bytes, end, isLast)
+  if (next === INCOMPLETE) return INCOMPLETE
+  return CONTINUING.has(codeOf(next)) ? MISMATCH : end
+}
+
+/** Below a base URL without a path is every path, but not `//other.host`, which is none. */
+const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
+  const second = pass(bytes, start, SLASH, isLast)
+  if (second < 0) return second
+  const next = readCharacter(bytes, second, isLast)
+  if (next === INCOMPLETE) return INCOMPLETE
+  return codeOf(next) === SLASH || codeOf(next) === BACKSLASH ? MISMATCH : start
+}
+
+export class LinkTarget {
+  readonly host: string
+  /** Without trailing slash. */
+  readonly path: string
+  readonly pathAbsolute: boolean
+  readonly replacement: string
+  /** Bytes from the beginning to the path, as the API itself most probably spells it. */
+  readonly originBytes: number
+  /** Bytes of the longest spelling, and of what shows where it ends. */
+  readonly maxBytes: number
+  readonly #plain: Buffer
+  readonly #origins: readonly Spelling[]
+  readonly #hosts: readonly Spelling[]
+  readonly #path: Spelling
+
+  constructor({ base, replacement, pathAbsolute }: Link) {
+    this.host = base.hostname
+    this.path = base.pathname.replace(/\/+$/, '')
+    this.pathAbsolute = pathAbsolute
+    this.replacement = replacement
+    this.originBytes = base.origin.length
+    this.#plain = Buffer.from(base.origin + this.path, 'latin1')
+    const origins = originsOf(base)
+    this.#origins = origins.map((origin) => new Spelling(origin, true))
+    this.#hosts = origins.map((origin) => new Spelling(withoutScheme(origin), true))
+    this.#path = new Spelling(this.path, false)
+    const longest = Math.max(...origins.map((origin) => origin.length))
+    this.maxBytes = (longest + this.path.length + 1) * MAX_ESCAPE_BYTES
+  }
+
+  /** @returns the end of `https://host/path` that begins at `start`, MISMATCH or INCOMPLETE */
+  absolute(bytes: Buffer, start: number, isLast: boolean): number {
+    if (isAt(bytes, start, this.#plain)) {
+      return endOrMore(bytes, start + this.#plain.length, isLast)
+    }
+    return this.#any(this.#origins, bytes, start, isLast)
+  }
+
+  /** @returns the end of `//host/path` or `/path`, likewise */
+  relative(bytes: Buffer, start: number, isLast: boolean): number {
+    const end = this.#any(this.#hosts, bytes, start, isLast)
+    if (end !== MISMATCH) return end
+    return this.path === '' ? rootEnd(bytes, start, isLast) : this.#pathEnd(bytes, start, isLast)
+  }
+
+  #any(spellings: readonly Spelling[], bytes: Buffer, start: number, isLast: boolean): number {
+    for (const spelling of spellings) {
+      const host = spelling.pass(bytes, start, isLast)
+      const end = host < 0 ? host : this.#pathEnd(bytes, host, isLast)
+      if (end !== MISMATCH) return end
+    }
+    return MISMATCH
+  }
+
+  #pathEnd(bytes: Buffer, start: number, isLast: boolean): number {
+    const end = this.#path.pass(bytes, start, isLast)
+    return end < 0 ? end : endOrMore(bytes, end, isLast)
+  }
+}
