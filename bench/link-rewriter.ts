@@ -33,7 +33,10 @@ const DOCUMENTS: Record<string, (id: number) => object> = {
     Applications: { __deferred: { uri: `${BASE}/Vendor('${id}')/Applications` } },
   }),
   'with path-absolute links': (id) => ({
-    __metadata: { uri: `/intas/entities/v1/Vendor('${id}')`, type: 'com.sap.intas.entities.Vendor' },
+    __metadata: {
+      uri: `/intas/entities/v1/Vendor('${id}')`,
+      type: 'com.sap.intas.entities.Vendor',
+    },
     ...fields(id),
   }),
   'with links of another host': (id) => ({ uri: `https://example.com/a/b/${id}`, ...fields(id) }),

@@ -46,7 +46,9 @@ export class BatchHead {
 
   /** What follows the head of a part. */
   get content(): Section {
-    return /^application\/http\s*(?:;|$)/i.test(this.#value(CONTENT_TYPE) ?? '') ? 'message' : 'text'
+    return /^application\/http\s*(?:;|$)/i.test(this.#value(CONTENT_TYPE) ?? '')
+      ? 'message'
+      : 'text'
   }
 
   /** @param contentLength `undefined`: the head does not say */

@@ -21,7 +21,10 @@ interface Word {
 
 /** Letters, digits and marks that no encoder escapes, right after a slash. */
 const longestWord = (path: string): Word | undefined => {
-  const words = [...path.matchAll(/(?<=\/)[\w.~-]+/g)].map(({ 0: text, index: at }) => ({ text, at }))
+  const words = [...path.matchAll(/(?<=\/)[\w.~-]+/g)].map(({ 0: text, index: at }) => ({
+    text,
+    at,
+  }))
   return words.toSorted((a, b) => b.text.length - a.text.length)[0]
 }
 

@@ -26,7 +26,7 @@ const BACKSLASH = 0x5c
 
 /** They make a longer host, a port, user information, or a longer segment of a path. */
 const CONTINUING: ReadonlySet<number> = new Set([
-  ...Buffer.from("-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+  ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
   BEYOND_ASCII,
 ])
 

@@ -295,11 +295,9 @@ const entity = fc
     __metadata: { uri, id: uri, type: 'com.sap.intas.entities.Vendor' },
     Applications: { __deferred: { uri: `${uri}/Applications` } },
   }))
-const odataDocument = fc
-  .tuple(fc.array(entity), fc.boolean())
-  .map(([results, more]) => ({
-    d: { results, ...(more ? { __next: `${BASE}/Vendor?$skiptoken=20` } : {}) },
-  }))
+const odataDocument = fc.tuple(fc.array(entity), fc.boolean()).map(([results, more]) => ({
+  d: { results, ...(more ? { __next: `${BASE}/Vendor?$skiptoken=20` } : {}) },
+}))
 
 t.test('an OData document comes back as it was from the proxy and the way back', async () => {
   const escapes: ((json: string) => string)[] = [
@@ -312,9 +310,7 @@ t.test('an OData document comes back as it was from the proxy and the way back',
       const original = JSON.stringify(document)
       const seen = JSON.parse(run(TO_PROXY, escape(original))) as typeof document
       const expected = original.replaceAll(BASE, PROXY)
-      return (
-        JSON.stringify(seen) === expected && run(TO_API, JSON.stringify(seen)) === original
-      )
+      return JSON.stringify(seen) === expected && run(TO_API, JSON.stringify(seen)) === original
     }),
   )
 })
