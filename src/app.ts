@@ -11,8 +11,11 @@ import { logAccess } from './logging/access-log.ts'
 import type { GenerationOptions } from './key-generation.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import type { Journal } from './proxy/journal.ts'
+import { LinkDirectory } from './proxy/links.ts'
 import type { Mount } from './proxy/mount.ts'
+import { createAnswerOpener } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
+import { createRequestRewriter } from './proxy/rewritten-request.ts'
 import { systemCode } from './errors.ts'
 import { watchKey, type KeyWatcher, type KeyWatcherOptions } from './service-key/key-watcher.ts'
 import type { KeyReading, KeySource } from './service-key/key-source.ts'
@@ -110,8 +113,11 @@ const createServer = async (
   })
   const states = () => keys.map((key) => key.state())
   await server.app.register(probes, { readiness: () => readinessOf(lifecycle.phase, states()) })
+  const links = new LinkDirectory(mounts)
   await server.app.register(proxyPlugin, {
     mounts,
+    openAnswer: createAnswerOpener(config.rewriteLinks, links),
+    rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,
     ...proxySettings(config),

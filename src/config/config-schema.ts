@@ -139,6 +139,13 @@ export const configSchema = {
     description:
       'Whether a 403 renews a token older than ten minutes, because its scopes may have changed. The answer goes to the caller unchanged.',
   }),
+  rewriteLinks: setting({
+    env: 'SKP_REWRITE_LINKS',
+    type: choice('on', 'headers', 'off'),
+    default: 'on',
+    description:
+      'Whether links of the API in its answers become links of the proxy: in header fields and bodies, in header fields only, or not at all.',
+  }),
   caFile: optional({
     env: 'SKP_CA_FILE',
     type: text,

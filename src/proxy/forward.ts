@@ -9,13 +9,14 @@ import { systemCode, type Failure } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
-import { AnswerHead } from './answer-head.ts'
+import type { Answer } from './answer.ts'
 import { departureOf } from './caller-departure.ts'
 import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import { passOver } from './interim-answers.ts'
 import type { Journal } from './journal.ts'
 import type { Mount } from './mount.ts'
+import type { AnswerOpener } from './open-answer.ts'
 import type { RequestBody } from './request-body.ts'
 import { fieldValues, responseHeaders } from './response-headers.ts'
 import {
@@ -33,6 +34,7 @@ export interface ForwardOptions extends UnauthorizedOptions {
   readonly lifecycle: { readonly phase: Phase }
   /** SKP_RENEW_ON_403 */
   readonly renewOnForbidden: boolean
+  readonly openAnswer: AnswerOpener
   /** Told of every transport failure, before or in the middle of an answer. */
   readonly onTransportError: (error: unknown, journal: Journal) => void
 }
@@ -74,7 +76,7 @@ class Attempt implements ConnectionAware {
   #stale = false
   /** The first byte of an answer has arrived. */
   #answering = false
-  #head: AnswerHead | undefined
+  #answer: Answer | undefined
   /** Bytes of an answer that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
 
@@ -128,20 +130,17 @@ class Attempt implements ConnectionAware {
       return true
     }
     if (status === 403) this.#maybeRefresh(raw)
-    const { response, journal } = this.#job
+    const { request, response, journal, mount } = this.#job
     const headers = responseHeaders(raw, journal.ids)
     // A caller that closes its connection now meets no closed door later.
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
-    this.#head = new AnswerHead(response, status, text, headers)
-    response.on('drain', resume)
+    const answer = { request, response, journal, status, text, headers, resume }
+    this.#answer = this.#options.openAnswer(answer, mount)
     return true
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#discarded === undefined) {
-      this.#head?.send()
-      return this.#job.response.write(chunk)
-    }
+    if (this.#discarded === undefined) return this.#answer?.write(chunk) ?? true
     this.#discarded += chunk.length
     if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
     return true
@@ -149,8 +148,7 @@ class Attempt implements ConnectionAware {
 
   onComplete(): void {
     if (this.#discarded !== undefined) return
-    this.#head?.send()
-    this.#job.response.end()
+    this.#answer?.end()
     discardBody(this.#job.request)
   }
 
@@ -158,7 +156,7 @@ class Attempt implements ConnectionAware {
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
     if (this.#isWhole(error)) return this.onComplete()
-    this.#head?.drop()
+    this.#answer?.drop()
     if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
     const { response, journal } = this.#job
     const failure = upstreamFailure(error, this.#options.limits)
@@ -168,7 +166,7 @@ class Attempt implements ConnectionAware {
 
   /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */
   #isWhole(error: Error): boolean {
-    return this.#head?.status === 304 && systemCode(error) === LENGTH_MISMATCH
+    return this.#answer?.status === 304 && systemCode(error) === LENGTH_MISMATCH
   }
 
   #giveUp(): void {

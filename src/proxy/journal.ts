@@ -14,6 +14,8 @@ export interface Journal {
   path: string
   /** Was a token at hand, was it waited for, or sent again with a new one; unset without a token. */
   token?: 'cached' | 'waited' | 'replayed'
+  /** Links that were replaced in the body of the answer; unset where none were looked for. */
+  links?: number
   /** Code of an answer that the proxy made itself. */
   failure?: ErrorCode
 }

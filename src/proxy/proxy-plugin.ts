@@ -12,6 +12,7 @@ import type { Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
 import { withBody, type RequestBody } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
+import { fitLength, type RequestRewriter } from './rewritten-request.ts'
 import type { Mount } from './mount.ts'
 
 declare module 'fastify' {
@@ -21,6 +22,7 @@ declare module 'fastify' {
 }
 
 export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
+  readonly rewriteRequest: RequestRewriter
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
   /** Told of errors that only a defect of this program can cause. */
@@ -43,7 +45,8 @@ const send = (
     correlationId: journal.ids.correlationId,
     userAgent: options.userAgent,
   })
-  forward(options, { request, response, journal, mount, token, headers, body })
+  const fitting = fitLength(request, headers, body)
+  forward(options, { request, response, journal, mount, token, headers: fitting, body })
 }
 
 const sendWithToken = async (
@@ -73,8 +76,9 @@ const createHandler = (options: ProxyOptions) => {
       options.onDefect(error, journal)
       sendFailure(raw, reply.raw, { code: 'internal' }, journal)
     }
-    const handle = (body: RequestBody): void => {
+    const handle = (received: RequestBody): void => {
       try {
+        const body = options.rewriteRequest(raw, received, journal.path, mount)
         const token = mount.tokens.peek()
         if (token === undefined) {
           sendWithToken(options, mount, request, reply, body).catch(onDefect)

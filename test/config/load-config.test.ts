@@ -29,6 +29,7 @@ const DEFAULTS = {
   replayWrites: 'off',
   passUnauthorized: 'off',
   renewOnForbidden: 'off',
+  rewriteLinks: 'on',
   caFile: undefined,
   allowHttp: 'loopback',
   drainDelay: 2_000,

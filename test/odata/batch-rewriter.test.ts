@@ -1,5 +1,5 @@
 import t from 'tap'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { BatchRewriter } from '../../src/odata/batch-rewriter.ts'
 import { LinkTable } from '../../src/odata/link-rewriter.ts'
 

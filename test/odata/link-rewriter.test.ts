@@ -1,5 +1,5 @@
 import t from 'tap'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { LinkRewriter, LinkTable } from '../../src/odata/link-rewriter.ts'
 import type { Link } from '../../src/odata/link-target.ts'
 import { rewritableType } from '../../src/odata/rewritable-type.ts'
@@ -119,9 +119,11 @@ const LINK_VALUES: Record<string, string> = {
   'uri of $links': '<uri xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices">*</uri>',
 }
 
+const filler = (template: string) => (url: string) => template.replace('*', url)
+
 for (const [title, template] of Object.entries(LINK_VALUES)) {
   t.test(`a path-absolute link becomes absolute: ${title}`, async (t) => {
-    const filled = (url: string) => template.replace('*', url)
+    const filled = filler(template)
     const expected = filled(`${PROXY}/Vendor('1')`)
     t.equal(rewrite(filled(`${PATH}/Vendor('1')`)), expected)
     t.equal(rewrite(filled(`//${HOST}${PATH}/Vendor('1')`)), expected, 'also without scheme only')
@@ -290,11 +292,12 @@ const url = fc
   .map(([set, id]) => `${BASE}/${set}('${id}')`)
 const entity = fc
   .tuple(url, fc.dictionary(key, fc.oneof(fc.string(), fc.integer(), fc.constant(null))))
-  .map(([uri, properties]) => ({
-    ...properties,
-    __metadata: { uri, id: uri, type: 'com.sap.intas.entities.Vendor' },
-    Applications: { __deferred: { uri: `${uri}/Applications` } },
-  }))
+  .map(([uri, properties]) =>
+    Object.assign(properties, {
+      __metadata: { uri, id: uri, type: 'com.sap.intas.entities.Vendor' },
+      Applications: { __deferred: { uri: `${uri}/Applications` } },
+    }),
+  )
 const odataDocument = fc.tuple(fc.array(entity), fc.boolean()).map(([results, more]) => ({
   d: { results, ...(more ? { __next: `${BASE}/Vendor?$skiptoken=20` } : {}) },
 }))

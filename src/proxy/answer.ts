@@ -1,0 +1,53 @@
+/** The answer on its way to the caller, as it is. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AnswerHead } from './answer-head.ts'
+import type { Journal } from './journal.ts'
+
+/** Where the body of an answer goes. */
+export interface Answer {
+  readonly status: number
+  /** @returns whether more is welcome; else `resume` is called once it is */
+  write(chunk: Buffer): boolean
+  end(): void
+  /** The exchange has failed: what has not been sent will not be sent any more. */
+  drop(): void
+}
+
+export interface AnswerOptions {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly journal: Journal
+  readonly status: number
+  readonly text: string
+  /** Alternating names and values. */
+  readonly headers: string[]
+  /** Asks for more of the body. */
+  readonly resume: () => void
+}
+
+export class PlainAnswer implements Answer {
+  readonly status: number
+  readonly #head: AnswerHead
+  readonly #response: ServerResponse
+
+  constructor({ response, status, text, headers, resume }: AnswerOptions) {
+    this.status = status
+    this.#response = response
+    this.#head = new AnswerHead(response, status, text, headers)
+    response.on('drain', resume)
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#head.send()
+    return this.#response.write(chunk)
+  }
+
+  end(): void {
+    this.#head.send()
+    this.#response.end()
+  }
+
+  drop(): void {
+    this.#head.drop()
+  }
+}

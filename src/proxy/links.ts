@@ -1,0 +1,114 @@
+/**
+ * Which links stand for which, seen from one caller: the API's base URLs, and the addresses under
+ * which this caller reaches them.
+ */
+import type { IncomingMessage } from 'node:http'
+import { LRUCache } from 'lru-cache'
+import { rewriteFieldLine } from '../odata/link-fields.ts'
+import { LinkTable } from '../odata/link-rewriter.ts'
+import type { Link } from '../odata/link-target.ts'
+import { resolveTarget } from '../policy/request-target.ts'
+import { mountFor, targetBelow, type Mount } from './mount.ts'
+
+/** SKP_REWRITE_LINKS: `headers` leaves bodies alone. */
+export type RewriteMode = 'on' | 'headers' | 'off'
+
+/** One direction. */
+export interface Translation {
+  readonly table: LinkTable
+  /** For a line of a head in a `$batch` body. */
+  readonly rewriteLine: (line: string) => string
+}
+
+export interface Links {
+  readonly toCaller: Translation
+  readonly toApi: Translation
+}
+
+/** Names and addresses with an optional port; anything else is not copied into an answer. */
+const AUTHORITY = /^(?:[\w.~-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i
+
+/** Callers that name us differently. */
+const MAX_AUTHORITIES = 100
+
+/** The caller's own word for us; where it has none, where it found us. */
+const authorityOf = ({ headers, socket }: IncomingMessage): string => {
+  const { host = '' } = headers
+  if (AUTHORITY.test(host) && URL.canParse(`http://${host}`)) return host
+  const { localAddress = '', localPort } = socket
+  return `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`
+}
+
+const apiBase = ({ baseUrl, basePath }: Mount): string => baseUrl.origin + basePath
+
+/** Back from the caller's address to the API's, with or without the API's own path behind it. */
+const backLinks = (authority: string, mount: Mount): Link[] => {
+  const { prefix, basePath } = mount
+  const paths = new Set([prefix, prefix + basePath, ...(basePath === '' ? [] : [basePath])])
+  return [...paths].map((path) => ({
+    base: new URL(`http://${authority}${path}`),
+    replacement: apiBase(mount),
+    pathAbsolute: false,
+  }))
+}
+
+/** Requests in a `$batch` may name us by path and `Host`, as requests do (OData V4 part 1 §11.7.2). */
+const requestLineRewriter = (authority: string, mount: Mount, mounts: readonly Mount[]) => {
+  const { baseUrl, basePath } = mount
+  return (line: string): string => {
+    const [, name = '', host = ''] = /^(host[ \t]*:[ \t]*)(\S+)$/i.exec(line) ?? []
+    if (host !== '' && host.toLowerCase() === authority.toLowerCase()) return name + baseUrl.host
+    const [, method, target, version] = /^([A-Z]+ )(\/\S*)( HTTP\/\d\.\d)$/.exec(line) ?? []
+    if (target === undefined || mountFor(mounts, target) !== mount) return line
+    const resolved = resolveTarget(targetBelow(mount, target), basePath)
+    return resolved.ok ? `${method}${resolved.path}${version}` : line
+  }
+}
+
+const createLinks = (authority: string, mount: Mount, mounts: readonly Mount[]): Links => {
+  // Another key's API may have the same address; its links are not this caller's business.
+  const others = mounts.filter((other) => other !== mount && other.tokens === mount.tokens)
+  const own = [mount, ...others]
+  const toCaller = new LinkTable(
+    own.map((other) => ({
+      base: other.baseUrl,
+      replacement: `http://${authority}${other.prefix}`,
+      pathAbsolute: other.basePath !== '' || other.prefix !== '',
+    })),
+  )
+  return {
+    toCaller: { table: toCaller, rewriteLine: (line) => rewriteFieldLine(toCaller, line) },
+    toApi: {
+      table: new LinkTable(own.flatMap((other) => backLinks(authority, other))),
+      rewriteLine: requestLineRewriter(authority, mount, mounts),
+    },
+  }
+}
+
+/** Compiled once per mount and per name that callers have for us. */
+export class LinkDirectory {
+  readonly #mounts: () => readonly Mount[]
+  #known: readonly Mount[] | undefined
+  readonly #links = new LRUCache<string, Links>({ max: MAX_AUTHORITIES })
+
+  /** @param mounts what is served now */
+  constructor(mounts: () => readonly Mount[]) {
+    this.#mounts = mounts
+  }
+
+  linksFor(request: IncomingMessage, mount: Mount): Links {
+    const mounts = this.#mounts()
+    if (mounts !== this.#known) this.#links.clear()
+    this.#known = mounts
+    const authority = authorityOf(request)
+    const index = mounts.indexOf(mount)
+    // A request that began before its key was replaced.
+    if (index === -1) return createLinks(authority, mount, mounts)
+    const key = `${index} ${authority}`
+    const known = this.#links.get(key)
+    if (known !== undefined) return known
+    const links = createLinks(authority, mount, mounts)
+    this.#links.set(key, links)
+    return links
+  }
+}

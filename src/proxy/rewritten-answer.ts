@@ -1,0 +1,135 @@
+/** Answers whose bodies may have links: small ones are held until they are whole, others streamed. */
+import type { ServerResponse } from 'node:http'
+import type { Transform } from 'node:stream'
+import { createBodyRewriter, type BodyRewriter } from '../odata/body-rewriter.ts'
+import { AnswerHead } from './answer-head.ts'
+import type { Answer, AnswerOptions } from './answer.ts'
+import { MAX_HELD_BYTES, withoutBodyFields, type BodyPlan } from './answer-plan.ts'
+import { createDecoder, decode } from './content-decoding.ts'
+import type { Translation } from './links.ts'
+
+/** Of any length, in constant memory; without `Content-Length` and decoded. */
+export class StreamedAnswer implements Answer {
+  readonly status: number
+  readonly #options: AnswerOptions
+  readonly #response: ServerResponse
+  readonly #head: AnswerHead
+  readonly #rewriter: BodyRewriter
+  readonly #coding: string
+  #decoder: Transform | undefined
+
+  constructor(options: AnswerOptions, { type, coding }: BodyPlan, translation: Translation) {
+    const { response, status, text, headers, resume } = options
+    this.status = status
+    this.#options = options
+    this.#response = response
+    this.#head = new AnswerHead(response, status, text, withoutBodyFields(headers))
+    this.#rewriter = createBodyRewriter(type, translation)
+    this.#coding = coding
+    // A decoder has a buffer of its own, and asks for more itself.
+    if (coding === '') response.on('drain', resume)
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#head.send()
+    if (this.#coding === '') return this.#pass(chunk)
+    this.#decoder ??= this.#openDecoder(chunk)
+    return this.#decoder.write(chunk)
+  }
+
+  end(): void {
+    this.#head.send()
+    if (this.#decoder === undefined) this.#finish()
+    else this.#decoder.end()
+  }
+
+  drop(): void {
+    this.#head.drop()
+    this.#decoder?.destroy()
+  }
+
+  #pass(chunk: Buffer): boolean {
+    const rewritten = this.#rewriter.push(chunk)
+    return rewritten.length === 0 || this.#response.write(rewritten)
+  }
+
+  #finish(): void {
+    this.#response.end(this.#rewriter.end())
+    this.#options.journal.links = this.#rewriter.count
+  }
+
+  #openDecoder(start: Buffer): Transform {
+    const response = this.#response
+    const decoder = createDecoder(this.#coding, start)
+    decoder.on('data', (chunk: Buffer) => {
+      if (!this.#pass(chunk)) decoder.pause()
+    })
+    decoder.on('drain', this.#options.resume)
+    decoder.on('end', () => this.#finish())
+    // The head has gone out: all that is left is to let the caller see that the body is broken.
+    decoder.on('error', () => response.destroy())
+    response.on('drain', () => decoder.resume())
+    response.once('close', () => decoder.destroy())
+    return decoder
+  }
+}
+
+/** Goes out as it came, unless there is a link in it. */
+export class CollectedAnswer implements Answer {
+  readonly status: number
+  readonly #options: AnswerOptions
+  readonly #plan: BodyPlan
+  readonly #translation: Translation
+  #chunks: Buffer[] = []
+  #received = 0
+  /** Takes over when the body turns out to be large. */
+  #streamed: StreamedAnswer | undefined
+
+  constructor(options: AnswerOptions, plan: BodyPlan, translation: Translation) {
+    this.status = options.status
+    this.#options = options
+    this.#plan = plan
+    this.#translation = translation
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#streamed !== undefined) return this.#streamed.write(chunk)
+    this.#chunks.push(chunk)
+    this.#received += chunk.length
+    return this.#received <= MAX_HELD_BYTES || this.#stream().wantsMore
+  }
+
+  end(): void {
+    if (this.#streamed !== undefined) return this.#streamed.end()
+    const [first] = this.#chunks
+    const bytes = this.#chunks.length === 1 ? (first as Buffer) : Buffer.concat(this.#chunks)
+    const { coding, type } = this.#plan
+    const decoded = coding === '' ? bytes : decode(coding, bytes)
+    if (decoded === 'too_large') return this.#stream().streamed.end()
+    if (decoded === 'broken') return this.#send(bytes, this.#options.headers)
+    const rewriter = createBodyRewriter(type, this.#translation)
+    const rewritten = rewriter.end(decoded)
+    this.#options.journal.links = rewriter.count
+    if (rewriter.count === 0) return this.#send(bytes, this.#options.headers)
+    const headers = withoutBodyFields(this.#options.headers)
+    this.#send(rewritten, [...headers, 'content-length', String(rewritten.length)])
+  }
+
+  drop(): void {
+    this.#streamed?.drop()
+  }
+
+  #send(body: Buffer, headers: string[]): void {
+    const { response, status, text } = this.#options
+    response.writeHead(status, text, headers)
+    response.end(body)
+  }
+
+  #stream(): { streamed: StreamedAnswer; wantsMore: boolean } {
+    const streamed = new StreamedAnswer(this.#options, this.#plan, this.#translation)
+    this.#streamed = streamed
+    const wantsMore = this.#chunks.map((chunk) => streamed.write(chunk)).every(Boolean)
+    this.#chunks = []
+    return { streamed, wantsMore }
+  }
+}
