@@ -26,7 +26,7 @@ export class BatchHead {
   readonly #lines: readonly string[]
 
   constructor(bytes: Buffer) {
-    this.#lines = bytes.toString('latin1').match(/[^\n]*\n/g) ?? []
+    this.#lines = bytes.toString('latin1').split(/(?<=\n)/)
   }
 
   #value(pattern: RegExp): string | undefined {

@@ -95,9 +95,9 @@ const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
 const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
   const second = pass(bytes, start, SLASH, isLast)
   if (second < 0) return second
-  const next = readCharacter(bytes, second, isLast)
-  if (next === INCOMPLETE) return INCOMPLETE
-  return codeOf(next) === SLASH || codeOf(next) === BACKSLASH ? MISMATCH : start
+  // Known by now: two slashes have been looked for before.
+  const next = codeOf(readCharacter(bytes, second, isLast))
+  return next === SLASH || next === BACKSLASH ? MISMATCH : start
 }
 
 export class LinkTarget {

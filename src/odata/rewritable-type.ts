@@ -21,9 +21,8 @@ const isReadable = (contentType: string): boolean =>
 /** @returns `--boundary` of a multipart type; `undefined` for others */
 export const delimiterOf = (contentType: string): string | undefined => {
   if (!/^multipart\/mixed\s*;/i.test(contentType)) return undefined
-  const [, quoted, token] = BOUNDARY.exec(contentType) ?? []
-  const boundary = quoted ?? token
-  return boundary === undefined ? undefined : `--${boundary}`
+  const boundary = BOUNDARY.exec(contentType)
+  return boundary === null ? undefined : `--${boundary[1] ?? boundary[2]}`
 }
 
 /** @param contentType value of the field; empty if there is none */

@@ -35,7 +35,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
 const MAX_DECODED_BYTES = 1024 * 1024
 
 /** The lower half of the first byte of a zlib head names the method: deflate is 8 (RFC 1950 §2.2). */
-const hasZlibHead = (bytes: Buffer): boolean => ((bytes[0] ?? 0) & 0x0f) === 8
+const hasZlibHead = (bytes: Buffer): boolean => ((bytes[0] as number) & 0x0f) === 8
 
 /** Whether it is one coding that can be undone. */
 export const isDecodable = (coding: string): boolean => coding in CODECS

@@ -140,7 +140,7 @@ class Attempt implements ConnectionAware {
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#discarded === undefined) return this.#answer?.write(chunk) ?? true
+    if (this.#discarded === undefined) return (this.#answer as Answer).write(chunk)
     this.#discarded += chunk.length
     if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
     return true

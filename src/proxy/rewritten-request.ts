@@ -17,8 +17,7 @@ class LinkTransform extends Transform {
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    const rewritten = this.#rewriter.push(chunk)
-    done(null, rewritten.length === 0 ? undefined : rewritten)
+    done(null, this.#rewriter.push(chunk))
   }
 
   override _flush(done: TransformCallback): void {

@@ -172,6 +172,7 @@ t.test('a base URL without path', async (t) => {
     '{"uri":"/\\/evil.example/a"}',
     '{"uri":"/\\\\evil.example/a"}',
     '{"uri":"a/b"}',
+    '{"uri":"&/b"}',
     'https://api.example:8443/',
     'https://api.example@evil.example/',
     'https://api.example.evil.example/',
@@ -180,6 +181,13 @@ t.test('a base URL without path', async (t) => {
   }
   const absoluteOnly = rewriteWith([link('https://api.example', '', false)])
   t.equal(absoluteOnly('{"uri":"/a"}'), '{"uri":"/a"}')
+})
+
+t.test('a path that may turn out to name another host is held back', async (t) => {
+  const root = new LinkRewriter(new LinkTable([link('https://api.example', '/m')]))
+  const pieces = ['{"uri":"/', '/evil.example/","uri":"/', 'a"}'].map((text) => Buffer.from(text))
+  const output = pieces.map((bytes) => root.push(bytes).toString())
+  t.same(output, ['{"uri":"', '//evil.example/","uri":"', `${PROXY}/m/a"}`])
 })
 
 t.test('a base URL with a port of its own has no other spelling', async (t) => {
@@ -330,6 +338,7 @@ const TYPES: Record<string, string> = {
   'multipart/mixed; boundary=b_1': '--b_1',
   'multipart/mixed;charset=utf-8;boundary="a b"': '--a b',
   'multipart/mixed': 'none',
+  'multipart/mixed; type="a/b"': 'none',
   'multipart/form-data; boundary=b': 'none',
   'application/json; charset=utf-16': 'none',
   'application/jsonx': 'none',
