@@ -6,16 +6,36 @@ export class CallerConnections {
   readonly #answers = new Map<Socket, ServerResponse | undefined>()
   readonly #refused = new WeakSet<Socket>()
 
+  /** Answers to pipelined requests whose turn has not come. */
+  readonly #queued = new Map<Socket, Set<ServerResponse>>()
+
   constructor(server: Server) {
     server.on('connection', (socket) => {
       this.#answers.set(socket, undefined)
-      socket.once('close', () => this.#answers.delete(socket))
+      socket.once('close', () => this.#closed(socket))
     })
   }
 
   /** A request has arrived whole enough to be answered. */
   began(socket: Socket, response: ServerResponse): void {
     this.#answers.set(socket, response)
+    if (response.socket === null) this.#queue(socket, response)
+  }
+
+  #queue(socket: Socket, response: ServerResponse): void {
+    const queued = this.#queued.get(socket) ?? new Set()
+    this.#queued.set(socket, queued.add(response))
+    response.once('socket', () => queued.delete(response))
+  }
+
+  /** Node tells the answer whose turn it is that its connection has closed, but not those behind. */
+  #closed(socket: Socket): void {
+    for (const response of this.#queued.get(socket) ?? []) {
+      response.destroy()
+      response.emit('close')
+    }
+    this.#queued.delete(socket)
+    this.#answers.delete(socket)
   }
 
   /** The last answer on it, unless that is finished; others may be under way before it. */

@@ -52,10 +52,22 @@ export interface DataServer {
 const takeOver = (server: Server, connections: CallerConnections): void => {
   // Node 20 drops every field after the 1,000th, framing fields included; the size is limited.
   server.maxHeadersCount = 0
+  server.on('checkContinue', (request, response) => {
+    server.emit('request', request, response)
+    const goOn = (): void => {
+      // Who is refused need not send the body.
+      if (!response.headersSent) response.writeContinue()
+    }
+    // Node would write it between head and body of a pipelined answer.
+    if (response.socket === null) response.once('socket', goOn)
+    else goOn()
+  })
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-  server.on('connect', (_request, socket) =>
-    refuseBytes(new TunnelError(), socket as Socket, connections),
-  )
+  server.on('connect', (_request, socket) => {
+    // Node listens for its errors no longer, and one that nobody hears ends the process.
+    socket.on('error', () => {})
+    refuseBytes(new TunnelError(), socket as Socket, connections)
+  })
 }
 
 /** Own answers instead of Fastify's. */

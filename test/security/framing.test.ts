@@ -3,6 +3,8 @@
  * be read in two ways is refused; what passes is framed anew (RFC 9112 §§2-7).
  */
 import t, { type Test } from 'tap'
+import { once } from 'node:events'
+import net from 'node:net'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
@@ -299,7 +301,37 @@ t.test('Expect is answered here, and Upgrade is not done', async (t) => {
   t.match(upgrading, /^HTTP\/1\.1 200 OK\r\n/)
   for (const { headers } of api.requests)
     t.match(headers, { expect: undefined, upgrade: undefined })
-  const refused = post('expect: 100-continue\r\nhost: y\r\ncontent-length: 2\r\n', '')
-  t.match(await exchange(port, refused), /HTTP\/1\.1 400 /)
-  t.equal((await call(port)).status, 200)
+})
+
+t.test('a refused request is not asked for its body', async (t) => {
+  const { api, port } = await start(t, { SKP_MAX_BODY: '1KB' })
+  const large = post('expect: 100-continue\r\ncontent-length: 2000\r\n', '')
+  t.match(await exchange(port, large), /^HTTP\/1\.1 413 /)
+  const doubtful = post('expect: 100-continue\r\nhost: y\r\ncontent-length: 2\r\n', '')
+  t.match(await exchange(port, doubtful), /^HTTP\/1\.1 400 /)
+  t.equal((await call(port)).status, 200, 'the next request works')
+  t.equal(api.requests.length, 1)
+})
+
+t.test('100 Continue for a pipelined request comes in its turn', async (t) => {
+  const { port } = await start(t)
+  const answer = await exchange(
+    port,
+    'POST /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nfirst' +
+      post('expect: 100-continue\r\ncontent-length: 6\r\n', 'second'),
+  )
+  t.match(
+    answer,
+    /first(?:HTTP\/1\.1 100 Continue\r\n\r\n)?HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nsecond$/,
+  )
+})
+
+t.test('a CONNECT whose caller resets the connection ends nothing else', async (t) => {
+  const { port } = await start(t)
+  const socket = net.connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n')
+  await once(socket, 'readable')
+  socket.resetAndDestroy()
+  for (let round = 0; round < 3; round += 1) t.equal((await call(port)).status, 200)
 })

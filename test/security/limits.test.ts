@@ -127,6 +127,29 @@ const APIS: Readonly<Record<string, readonly [status: RegExp, treat: (socket: So
   ],
 }
 
+t.test('a caller that leaves with pipelined requests behind frees the places of all', async (t) => {
+  const held: Socket[] = []
+  const api = await startRawServer(t, (socket) =>
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.includes('GET /next ')) socket.write('HTTP/1.1 204 No Content\r\n\r\n')
+      else held.push(socket)
+    }),
+  )
+  const settings = { SKP_MAX_IN_FLIGHT: '3', SKP_UPSTREAM_CONNECTIONS: '3' }
+  const { port } = await startProxy(t, { api: api.url, settings })
+  const caller = net.connect(port, '127.0.0.1')
+  caller.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(3))
+  while (held.length < 3) await new Promise(setImmediate)
+  const given = held.map((socket) => once(socket, 'close'))
+  caller.destroy()
+  await Promise.all(given)
+  const next = await Promise.all([call(port, NEXT), call(port, NEXT), call(port, NEXT)])
+  t.same(
+    next.map(({ status }) => status),
+    [204, 204, 204],
+  )
+})
+
 t.test('an API is given up, and its connection with it, that', async (t) => {
   const request = 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
   const treatments = Object.entries(APIS).map(async ([title, [expected, treat]]) => {
