@@ -1,0 +1,84 @@
+/** Words that requests are made of, and what makes servers disagree about them. */
+import { BASE_PATH } from './judge-arrival.ts'
+
+// prettier-ignore
+export const METHODS = [
+  'GET', 'GET', 'POST', 'POST', 'PUT', 'PATCH', 'MERGE', 'DELETE', 'HEAD',
+]
+
+// prettier-ignore
+export const ODD_METHODS = [
+  'OPTIONS', 'TRACE', 'CONNECT', 'get', 'FOO', 'PROPFIND', 'G E T', '',
+]
+
+// prettier-ignore
+export const VERSIONS = [
+  '1.1', '1.1', '1.1', '1.1', '1.1', '1.0', '0.9', '2.0', '1.2', '1.10',
+]
+
+// prettier-ignore
+export const PATHS = [
+  '/Vendor', "/Vendor('1')", "/Vendor('a%2Fb')", "/P('a/..b')", "/P(A='1;2',B='O''Neill')/$value",
+  '/$batch', '/Vendor//Items', `${BASE_PATH}/Vendor`, '/Vendor;v=1/x', '/.well-known',
+]
+
+// prettier-ignore
+export const PATH_PIECES = [
+  '/', '/', '/', '//', '.', '..', '../', '/../', 'a', 'Vendor', ';', ';a=b', '@', ':', '*', '%2e',
+  '%2E', '%2e%2e', '%2f', '%2F', '%5c', '%5C', '%3b', '%25', '%252e', '%252f', '25', '%', '%2',
+  '%zz', '%00', '%0d%0a', '%c0%ae', '%e4', '%u002e', '\\', '#', '?', '&', "'", '..;',
+  'http://other.example', 'https:', '-', '/-/live', '/-/ready', '/%2D/live', '/-/', BASE_PATH,
+  'management', '\t', '\0', '\x0b', '\x7f', '\xe4', ' ', '"', '<', '{', '|', '^', '`',
+]
+
+// prettier-ignore
+export const QUERIES = [
+  '', '', '?$top=1', '?x=/../..', '?%2e%2e%2f', '?a=%', '??', '?$filter=%20eq',
+]
+
+// prettier-ignore
+export const FIELDS = [
+  'Accept: */*', 'Cookie: a=1', 'Cookie: b=2', 'Sap_Client: 100', 'X-Latin: caf\xe9', 'X-Empty:',
+  'Authorization: Basic x', 'authorization:Bearer other', 'Proxy-Authorization: Basic x',
+  'X-Forwarded-For: 10.0.0.1', 'X_Forwarded_For: 1', 'Forwarded: for=x', 'X-CF-App-Instance: x:0',
+  'X-Real-IP: 1', 'Host: other.example', 'Host : x', 'Hos\tt: x', 'X-A: b\r\n c', 'X-A: b\n c: d',
+  'TE: trailers', 'Trailer: X-T', 'Expect: 100-continue', 'Expect: other', 'Keep-Alive: timeout=1',
+  'Upgrade: websocket', 'Upgrade: h2c\r\nHTTP2-Settings: AA', 'Connection: upgrade', 'X: \x01',
+  'Connection: close', 'Connection: keep-alive', 'Connection: authorization, host',
+  'Connection: te', 'Connection: content-length',
+  'Connection: transfer-encoding, x-correlation-id', 'no colon', ': x', 'Content-Length: 0',
+  'Content_Length: 5', 'Transfer_Encoding: chunked', 'X\xe4: 1', 'X[]: 1',
+  'Content-Type: application/json; charset=utf-8', 'X-HTTP-Method: DELETE', 'X-Null: a\0b',
+  'Origin: http://x', 'X-Correlation-ID: c', 'X-Request-ID: \xff', 'User-Agent: fuzz',
+  'Via: 1.1 a',
+]
+
+/** `N` stands for the true length. */
+// prettier-ignore
+export const LENGTHS = [
+  'Content-Length: +N', 'Content-Length: -N', 'Content-Length: 0xN', 'Content-Length: 00N',
+  'Content-Length:N', 'Content-Length:\tN ', 'Content-Length: N, N', 'Content-Length: N;a',
+  'Content-Length: N\r\nContent-Length: N', 'Content-Length: N\r\nContent-Length: 0',
+  'Content-Length : N', 'Content-Length:\x0bN', 'Content-Length: N.0', 'Content-Length:',
+  'Content-Length: 9007199254740993', 'Content-Length: 18446744073709551617', 'Content-Length: NN',
+  'Content-Length: N\r\nTransfer-Encoding: chunked', 'Content-Length: 1', '\rContent-Length: N',
+]
+
+// prettier-ignore
+export const CODINGS = [
+  'Transfer-Encoding: chunked', 'Transfer-Encoding: chunked', 'transfer-encoding:CHUNKED',
+  'Transfer-Encoding: chunked\r\nContent-Length: 3', 'Transfer-Encoding : chunked',
+  'Transfer-Encoding: xchunked', 'Transfer-Encoding: identity, chunked',
+  'Transfer-Encoding:\x0bchunked', 'Transfer-Encoding: chunked, identity',
+  'Transfer-Encoding: "chunked"', 'Transfer-Encoding:\r\n chunked',
+  'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity', 'Transfer-Encoding: gzip, chunked',
+  'Transfer-Encoding:', 'Transfer-Encoding: chunked;a=b', 'Transfer-Encoding: chun\rked',
+  'TE: chunked',
+]
+
+/** `N` stands for the true size. */
+// prettier-ignore
+export const CHUNK_SIZES = [
+  'N', 'N', 'N', 'N', '0N', 'N;a=b', 'N;a="b;c"', 'N ', ' N', '0xN', '+N', '-N', 'N\r', 'N;\n',
+  'fffffffffffffffffN', 'N;a\rb', 'NN', 'N,',
+]
