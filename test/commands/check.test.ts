@@ -1,3 +1,4 @@
+import { watch } from 'node:fs'
 import t from 'tap'
 import { createHash } from 'node:crypto'
 import { Writable } from 'node:stream'
@@ -31,7 +32,7 @@ const run = async (
     },
   })
   const { readFile } = files
-  const edge = { environment, readFile, files, stdout, stderr: stdout, version: '1.2.3' }
+  const edge = { environment, readFile, files, watch, stdout, stderr: stdout, version: '1.2.3' }
   const code = await check(edge, {}, json)
   return { code, output }
 }
