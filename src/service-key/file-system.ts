@@ -27,6 +27,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   EFBIG: 'is larger than 1 MB',
   EISDIR: 'is a directory, not a file',
   ELOOP: 'is a link that leads back to itself (ELOOP)',
+  NOT_TEXT: 'is not UTF-8 text',
+  NOT_REGULAR: 'is no regular file',
   ENOTDIR: 'is not a folder (ENOTDIR)',
   TOO_MANY: 'has more entries than a binding has',
   UNSTABLE: 'changes faster than it can be read',
@@ -37,17 +39,20 @@ export const describeCode = (code: string): string => PROBLEMS[code] ?? `cannot 
 
 export const codedError = (code: string): Error => Object.assign(new Error(code), { code })
 
+export const unreadableText = (code: string): FileText => ({
+  ok: false,
+  code,
+  problem: describeCode(code),
+})
+
 /** NUL, and what the decoder puts in place of bytes that are not UTF-8. */
-const NOT_TEXT = /[\0\uFFFD]/
+const BINARY = /[\0\uFFFD]/
 
 export const readText = (path: string, { readFile }: FileSystem): FileText => {
   try {
     const text = readFile(path)
-    return NOT_TEXT.test(text)
-      ? { ok: false, code: 'unknown', problem: 'is not UTF-8 text' }
-      : { ok: true, text }
+    return BINARY.test(text) ? unreadableText('NOT_TEXT') : { ok: true, text }
   } catch (error) {
-    const code = systemCode(error)
-    return { ok: false, code, problem: describeCode(code) }
+    return unreadableText(systemCode(error))
   }
 }

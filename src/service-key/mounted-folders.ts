@@ -5,8 +5,10 @@ import {
   codedError,
   describeCode,
   readText,
+  unreadableText,
   type FileKind,
   type FileSystem,
+  type FileText,
 } from './file-system.ts'
 import { readOneGeneration, watchedFolder, type WatchedPlace } from './one-generation.ts'
 
@@ -30,9 +32,8 @@ interface Visit {
 
 interface Entry {
   readonly name: string
+  /** `undefined`: it cannot be told; reading it says why. */
   readonly kind: FileKind | undefined
-  /** Why there is no kind. */
-  readonly code: string
 }
 
 /** More than any binding has, and few enough for `/` or `/usr/bin` to be refused at once. */
@@ -42,9 +43,9 @@ const MAX_DEPTH = 2
 
 const entryOf = (name: string, { base }: Visit, files: FileSystem): Entry => {
   try {
-    return { name, kind: files.kindOf(join(base, name)), code: '' }
-  } catch (error) {
-    return { name, kind: undefined, code: systemCode(error) }
+    return { name, kind: files.kindOf(join(base, name)) }
+  } catch {
+    return { name, kind: undefined }
   }
 }
 
@@ -61,6 +62,11 @@ const unreadable = ({ names, base }: Visit, problem: string): MountedFolder => (
   watch: watchedFolder(base),
 })
 
+const readEntry = ({ name, kind }: Entry, base: string, port: FileSystem): FileText => {
+  if (kind === 'directory') return unreadableText('EISDIR')
+  return kind === 'other' ? unreadableText('NOT_REGULAR') : readText(join(base, name), port)
+}
+
 const readFiles = (
   { base, names }: Visit,
   entries: readonly Entry[],
@@ -68,16 +74,10 @@ const readFiles = (
 ): MountedFolder => {
   const files = new Map<string, string>()
   const problems: string[] = []
-  for (const { name, kind, code } of entries) {
-    if (kind === 'file') {
-      const content = readText(join(base, name), port)
-      if (content.ok) files.set(name, content.text)
-      else problems.push(`file "${name}" ${content.problem}`)
-    } else {
-      problems.push(
-        `file "${name}" ${kind === 'other' ? 'is no regular file' : describeCode(code || 'EISDIR')}`,
-      )
-    }
+  for (const entry of entries) {
+    const content = readEntry(entry, base, port)
+    if (content.ok) files.set(entry.name, content.text)
+    else problems.push(`file "${entry.name}" ${content.problem}`)
   }
   return { names, files, problems, watch: watchedFolder(base) }
 }

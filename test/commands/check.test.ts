@@ -254,10 +254,12 @@ t.test('what a key has where it should not is not shown either', async (t) => {
     list: [SECRET],
     deep: { a: { b: { c: SECRET } } },
     nothing: null,
+    password: 'canary-f1e2-of-plain-letters',
   }
   const { code, output } = await run(SET, { files: keyFile(odd) })
   t.equal(code, 10)
   t.strictSame(leaks(output, [SECRET]), [])
+  t.notMatch(output, 'canary')
   t.match(output, /nothing +null/)
   t.match(output, /deep\.a\.b +\(not shown/)
   t.match(output, /\(a name that is not repeated here\)/)

@@ -35,7 +35,6 @@ const EXPECTED = {
     baseUrl: new URL('https://api.example/intas/entities/v1'),
     tokenEndpoint: new URL('https://acme.authentication.example/oauth/token'),
   },
-  warnings: [],
 }
 
 const forms = Object.entries(KEYS)
@@ -48,7 +47,9 @@ for (const [title, write] of Object.entries(LAYOUTS)) {
       const directory = title.startsWith('a projected volume') ? root : folder
       const watch = [{ directory }]
       const origin = `SERVICE_BINDING_ROOT ${root}, binding "intas"`
-      t.match(locate(atRoot(root)), { ...EXPECTED, origin, watch })
+      const found = locate(atRoot(root))
+      t.match(found, { ...EXPECTED, origin, watch })
+      t.strictSame(found.ok && found.warnings, [])
       t.match(locate({ keyFile: folder }), {
         ...EXPECTED,
         origin: `SKP_KEY_FILE ${folder}`,
@@ -66,6 +67,12 @@ t.test(
     for (const changes of [{ binding: 'intas' }, { binding: 'my-instance' }, { service: 'sap' }]) {
       t.match(locate({ ...atRoot(root), ...changes }), EXPECTED)
     }
+    const other = join(root, '..', 'other')
+    LAYOUTS['SAP BTP service operator, secretTemplate']?.(other, KEYS.flat)
+    t.match(locate({ ...atRoot(other), service: 'sap' }), {
+      ...EXPECTED,
+      reason: /a tag is SKP_SERVICE/,
+    })
     const baseUrl = new URL(String(KEYS.nested['management']))
     t.match(locate({ ...atRoot(root), target: 'management' }), { key: { baseUrl } })
     t.match(locate({ ...atRoot(root), target: 'endpoints.api' }), EXPECTED)
@@ -113,6 +120,16 @@ t.test('the credentials of a found binding serve any target, without another sea
   const root = newRoot(t)
   LAYOUTS['SAP BTP service operator, secretKey']?.(root, KEYS.flat)
   t.match(locateCredentials(options(atRoot(root))), { ok: true, credentials: KEYS.flat })
+})
+
+t.test('a layered binding by hand is labelled by the folder it is in', async (t) => {
+  const root = newRoot(t)
+  const certificate = 'first line\nlast line\n'
+  createKubeletVolume(join(root, OFFERING, 'intas'), { certificate, clientid: 'a\r\n' })
+  t.match(locateCredentials(options(atRoot(root))), {
+    reason: /its type, label or a tag is SKP_SERVICE/,
+    credentials: { certificate, clientid: 'a' },
+  })
 })
 
 t.test('a root that SERVICE_BINDING_ROOT names is not looked at again', async (t) => {
