@@ -72,7 +72,6 @@ class Attempt implements ConnectionAware {
   #callerGone = false
   /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
   #waited = false
-  #interim = 0
   #stale = false
   /** The first byte of an answer has arrived. */
   #answering = false
@@ -119,10 +118,7 @@ class Attempt implements ConnectionAware {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
-    if (status < 200) {
-      this.#interim = passOver(this.#interim, this.#abort)
-      return true
-    }
+    if (status < 200) return passOver(this.connection, this.#abort)
     this.connection.served += 1
     if (status !== 401) this.#tokens.accept()
     else if (this.#isKept()) {

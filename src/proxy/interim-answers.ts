@@ -11,11 +11,15 @@ class EndlessAnswerError extends Error {
 }
 
 /**
- * @param seen how many of them came before
+ * @param connection counts them since the request was given to it
  * @param abort called if the API never comes to its answer
- * @returns how many there are now
+ * @returns that more may come
  */
-export const passOver = (seen: number, abort: ((reason: Error) => void) | undefined): number => {
-  if (seen >= MAX_INTERIM_ANSWERS) abort?.(new EndlessAnswerError())
-  return seen + 1
+export const passOver = (
+  connection: { interim: number },
+  abort: ((reason: Error) => void) | undefined,
+): true => {
+  connection.interim += 1
+  if (connection.interim > MAX_INTERIM_ANSWERS) abort?.(new EndlessAnswerError())
+  return true
 }

@@ -36,6 +36,8 @@ export interface ConnectionAware extends Dispatcher.DispatchHandler {
 export class UpstreamConnection extends Client {
   /** Answers received on the current socket. */
   served = 0
+  /** Interim answers (1xx) to the current request. */
+  interim = 0
 
   constructor(origin: URL, options: object) {
     super(origin, options)
@@ -46,6 +48,7 @@ export class UpstreamConnection extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): boolean {
     handler.connection = this
+    this.interim = 0
     return super.dispatch(options, handler)
   }
 }
