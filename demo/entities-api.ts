@@ -23,6 +23,12 @@ export interface EntitiesApi extends HttpsServer {
 
 const isJson = (contentType: string) => /^application\/json\b/i.test(contentType)
 
+const isBatch = (path: string) => /\/\$batch(?:\?|$)/.test(path)
+
+/** A part may name its target with scheme and host, which the mock server does not know. */
+const withRelativeTargets = (body: Buffer, entities: string) =>
+  Buffer.from(body.toString('latin1').replaceAll(` ${entities}/`, ' '), 'latin1')
+
 /** Starts the API on a free port of 127.0.0.1; the token server has to be up at the first request. */
 export async function startEntitiesApi(options: EntitiesApiOptions): Promise<EntitiesApi> {
   const service = await loadEntitiesService()
@@ -39,8 +45,9 @@ export async function startEntitiesApi(options: EntitiesApiOptions): Promise<Ent
     }
     const problem = body.length > 0 ? problemOf(headers['content-type'] ?? '', body) : undefined
     if (problem) return sendJson(response, 400, problem)
+    const known = isBatch(path) ? withRelativeTargets(body, server.url + BASE_PATH) : body
     // Marked as read: the mock server's own reader stops at 100 KiB and throws out of reach.
-    service.handle(Object.assign(request, { body, _body: true }), response)
+    service.handle(Object.assign(request, { body: known, _body: true }), response)
   }
 
   const server = await startHttpsServer(options.tls, answer)

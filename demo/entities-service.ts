@@ -33,7 +33,7 @@ export async function loadEntitiesService(): Promise<EntitiesService> {
   await server.isReady
   const data = server.getServiceRegistry().getService(BASE_PATH) as DataAccess
   defineLinks(data)
-  completeReads(data)
+  completeReads(data, () => service.urlPath)
   completeWrites(data)
   answerFunctionImport(data)
   const route = server.getRouter() as (...args: [...Parameters<Handle>, () => void]) => void

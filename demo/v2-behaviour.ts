@@ -7,6 +7,7 @@ import type { ODataRequest } from '@sap-ux/fe-mockserver-core'
 import type { DataAccess } from '@sap-ux/fe-mockserver-core/dist/data/dataAccess.js'
 import { isObject, linkName, presentEntity, toRow } from './entity-links.ts'
 import type { Entity, EntityType } from './entity-links.ts'
+import { pageOf } from './entity-pages.ts'
 import { ODataError } from './odata-error.ts'
 
 /** The model has no foreign keys: without these the mock server cannot follow a link. */
@@ -24,13 +25,15 @@ export function defineLinks(data: DataAccess): void {
   }
 }
 
-export function completeReads(data: DataAccess): void {
+/** @param publishedAt base URL of the service, once it is known */
+export function completeReads(data: DataAccess, publishedAt: () => string): void {
   const read = data.getData.bind(data)
   data.getData = async (request: ODataRequest, ...rest) => {
     await requireTarget(data, request)
     const result: unknown = await read(request, ...rest)
     const wantsCount = queryOf(request).get('$inlinecount') === 'allpages'
-    Object.assign(request, { dataCount: wantsCount ? String(request.dataCount) : undefined })
+    const count = wantsCount ? String(request.dataCount) : undefined
+    Object.assign(request, { dataCount: count })
     // A single property comes in a V4 envelope.
     if (isObject(result) && '@odata.context' in result) {
       return { [String(request.queryPath.at(-1)?.path)]: result['value'] }
@@ -40,7 +43,7 @@ export function completeReads(data: DataAccess): void {
     for (const entity of Array.isArray(result) ? result : [result]) {
       presentEntity(data.getMetadata(), entity, request.selectedProperties)
     }
-    return result
+    return Array.isArray(result) ? pageOf(result, request.url, publishedAt(), count) : result
   }
 }
 

@@ -89,26 +89,33 @@ const createLinks = (authority: string, mount: Mount, mounts: readonly Mount[]):
 export class LinkDirectory {
   readonly #mounts: () => readonly Mount[]
   #known: readonly Mount[] | undefined
-  readonly #links = new LRUCache<string, Links>({ max: MAX_AUTHORITIES })
+  #links = new WeakMap<Mount, LRUCache<string, Links>>()
 
-  /** @param mounts what is served now */
+  /** @param mounts what is served now; another array once it changes */
   constructor(mounts: () => readonly Mount[]) {
     this.#mounts = mounts
   }
 
   linksFor(request: IncomingMessage, mount: Mount): Links {
-    const mounts = this.#mounts()
-    if (mounts !== this.#known) this.#links.clear()
-    this.#known = mounts
+    const links = this.#linksOf(mount)
     const authority = authorityOf(request)
-    const index = mounts.indexOf(mount)
-    // A request that began before its key was replaced.
-    if (index === -1) return createLinks(authority, mount, mounts)
-    const key = `${index} ${authority}`
-    const known = this.#links.get(key)
+    const known = links.get(authority)
     if (known !== undefined) return known
-    const links = createLinks(authority, mount, mounts)
-    this.#links.set(key, links)
+    const compiled = createLinks(authority, mount, this.#mounts())
+    links.set(authority, compiled)
+    return compiled
+  }
+
+  #linksOf(mount: Mount): LRUCache<string, Links> {
+    const mounts = this.#mounts()
+    if (mounts !== this.#known) {
+      this.#known = mounts
+      this.#links = new WeakMap()
+    }
+    const known = this.#links.get(mount)
+    if (known !== undefined) return known
+    const links = new LRUCache<string, Links>({ max: MAX_AUTHORITIES })
+    this.#links.set(mount, links)
     return links
   }
 }

@@ -41,7 +41,8 @@ t.test('serves the whole model', async (t) => {
     KeyCharacteristic: 14,
     KeyCharacteristicValue: 29,
     Application: 40,
-    ApplicationInstance: 60,
+    // A page; the other ten are behind its link.
+    ApplicationInstance: 50,
   })
 })
 
@@ -54,6 +55,22 @@ t.test('links are absolute and lead where they say', async (t) => {
   t.equal(vendor.json.d.Name, 'SAP SE')
   t.ok(instances.json.d.results.length > 0)
   t.notOk('VendorId' in entity, 'the hidden column stays hidden')
+})
+
+const page = async (path: string) => {
+  const { __next: next = '', __count: count, results } = (await get(path)).json.d
+  return { next, count, results }
+}
+
+t.test('a long list comes in pages, and the link to the next one is absolute', async (t) => {
+  const first = await page('ApplicationInstance?$orderby=Id&$inlinecount=allpages')
+  t.equal(first.count, '60')
+  t.ok(first.next.startsWith(`${api.entities}/ApplicationInstance?`))
+  const second = await page(first.next)
+  t.match(second, { next: '', count: '60' })
+  const ids = [...first.results, ...second.results].map(({ Id }) => Id)
+  t.equal(new Set(ids).size, 60)
+  t.equal((await page('ApplicationInstance?$top=50')).next, '', 'the whole of it has none')
 })
 
 t.test('answers query options', async (t) => {

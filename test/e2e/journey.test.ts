@@ -87,6 +87,28 @@ t.test('a client reads, filters and expands', async (t) => {
   t.match(headers['content-type'], /xml/)
 })
 
+t.test('a batch that names the proxy is answered with links of the proxy', async (t) => {
+  const own = `http://127.0.0.1:${port}`
+  const lines = [
+    '--b',
+    'Content-Type: application/http',
+    '',
+    `GET ${own}/Vendor?$top=1 HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    '',
+    '',
+    '--b--',
+    '',
+  ]
+  const body = lines.join('\r\n')
+  const headers = { 'content-type': 'multipart/mixed; boundary=b', 'content-length': body.length }
+  const answer = await call(port, { method: 'POST', path: '/$batch', body, headers })
+  const text = answer.body.toString()
+  t.match(text, '200 OK')
+  t.match(text, `"uri":"${own}/Vendor(`)
+  t.notMatch(text, api.entities)
+})
+
 t.test('a client creates, changes and deletes', async (t) => {
   const created = await write('POST', '/Application', { Name: 'Journey' })
   t.equal(created.status, 201)
@@ -98,6 +120,44 @@ t.test('a client creates, changes and deletes', async (t) => {
   }
   t.equal((await write('DELETE', path)).status, 204)
   t.equal((await call(port, { path })).status, 404)
+})
+
+/** Every link in an answer, wherever it is. */
+const linksIn = (value: unknown): string[] => {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) =>
+    typeof inner === 'string' && ['uri', '__next'].includes(name) ? [inner] : linksIn(inner),
+  )
+}
+
+t.test('a client that follows every link never leaves the proxy', async (t) => {
+  const own = `http://127.0.0.1:${port}/`
+  const seen = new Set<string>()
+  const visit = async (url: string) => {
+    t.ok(url.startsWith(own), url)
+    const { status, body } = await call(port, { path: url.slice(own.length - 1) })
+    t.ok([200, 204].includes(status), `${status} ${url}`)
+    return status === 200 ? linksIn(JSON.parse(body.toString())) : []
+  }
+  const created = await write('POST', '/Application', { Name: 'Linked' })
+  let wave = [
+    String(created.headers.location),
+    `${own}ApplicationInstance?$top=55&$expand=Application`,
+  ]
+  // Two steps from the pages: entity, deferred link, and what is behind it.
+  for (let step = 0; step < 3; step += 1) {
+    const found = await Promise.all(wave.map(visit))
+    for (const url of wave) seen.add(url)
+    const links = found.flat().filter((url) => !seen.has(url))
+    const pages = links.filter((url) => url.includes('$skiptoken') || url.includes('%24skiptoken'))
+    wave = [...new Set([...pages, ...links])].slice(0, 20)
+  }
+  t.ok([...seen].some((url) => url.includes('skiptoken')))
+  t.ok(
+    [...seen].some((url) => /\)\/\w+$/.test(url)),
+    'deferred links, too',
+  )
+  t.ok(seen.size > 30)
 })
 
 t.test('links of the API that are path-absolute work as they are', async (t) => {
