@@ -150,14 +150,14 @@ t.test('a client that follows every link never leaves the proxy', async (t) => {
     for (const url of wave) seen.add(url)
     const links = found.flat().filter((url) => !seen.has(url))
     const pages = links.filter((url) => url.includes('$skiptoken') || url.includes('%24skiptoken'))
-    wave = [...new Set([...pages, ...links])].slice(0, 20)
+    wave = [...new Set([...pages, ...links])].slice(0, 8)
   }
   t.ok([...seen].some((url) => url.includes('skiptoken')))
   t.ok(
     [...seen].some((url) => /\)\/\w+$/.test(url)),
     'deferred links, too',
   )
-  t.ok(seen.size > 30)
+  t.ok(seen.size > 15)
 })
 
 t.test('links of the API that are path-absolute work as they are', async (t) => {
