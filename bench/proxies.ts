@@ -59,7 +59,7 @@ export const serviceKeyProxy: Peer = {
   async start(surroundings) {
     // Its log is part of its work and goes to /dev/null; so does the line with the port.
     const port = await freePort()
-    const env = { VCAP_SERVICES: boundTo(surroundings), PORT: String(port) }
+    const env = { VCAP_SERVICES: boundTo(surroundings), PORT: String(port), SKP_ADMIN_PORT: '0' }
     const child = startSilent(surroundings.proxyCommand(startCommand()), env)
     return { child, url: `http://127.0.0.1:${port}` }
   },

@@ -35,6 +35,7 @@ const boundEnvironment = (entities: string, url: string, clientsecret: string, c
   }),
   SKP_CA_FILE: caFile,
   SKP_DRAIN_DELAY: '0ms',
+  SKP_ADMIN_PORT: '0',
 })
 
 const instructions = (port: number): string => {

@@ -37,6 +37,7 @@ const launch = ({ environment }: ProxyOptions) => {
   const child = spawn(process.execPath, ['--max-semi-space-size=1', PROGRAM], {
     env: {
       SKP_PORT: '0',
+      SKP_ADMIN_PORT: '0',
       SKP_HOST: '127.0.0.1',
       SKP_DRAIN_DELAY: '0ms',
       ...environment,

@@ -1,6 +1,7 @@
 /** Documents that can drift from the code, held against it. */
 import t from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
+import { configurationPage } from '../scripts/configuration-page.ts'
 import { configSchema, type Setting } from '../src/config/config-schema.ts'
 import { ERROR_CODES, errorEntry } from '../src/errors.ts'
 
@@ -28,6 +29,10 @@ t.test('.env.example has every setting with its description and default', async 
     return `# ${description}\n${note}# ${env}=${value ?? ''}\n`
   })
   t.ok(read('.env.example').endsWith(`\n${blocks.join('\n')}`))
+})
+
+t.test('docs/configuration.md is what `npm run docs` writes', async (t) => {
+  t.equal(read('docs/configuration.md'), configurationPage())
 })
 
 t.test('documents name only settings that exist', async (t) => {

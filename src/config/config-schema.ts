@@ -39,6 +39,25 @@ export const configSchema = {
     default: 'service',
     description: '`sidecar` listens on loopback, needs `SKP_PORT` and never takes `PORT`.',
   }),
+  adminPort: setting({
+    env: 'SKP_ADMIN_PORT',
+    type: integer(0, 65_535),
+    default: '9090',
+    description: 'Port of the admin server: probes, metrics, log level. 0: there is none.',
+  }),
+  adminHost: optional({
+    env: 'SKP_ADMIN_HOST',
+    type: text,
+    defaultNote: '`SKP_HOST` in service mode, `127.0.0.1` in sidecar mode',
+    description:
+      'Address the admin server listens on. On loopback it answers only to loopback names in `Host`.',
+  }),
+  adminQuit: setting({
+    env: 'SKP_ADMIN_QUIT',
+    type: choice('off', 'on'),
+    default: 'off',
+    description: 'Whether `POST /-/quit` on the admin port stops the program.',
+  }),
   service: setting({
     env: 'SKP_SERVICE',
     type: text,
@@ -211,6 +230,20 @@ export const configSchema = {
     type: choice('auto', 'json', 'pretty'),
     default: 'auto',
     description: '`auto` is `pretty` on a terminal and `json` elsewhere.',
+  }),
+  logQuery: setting({
+    env: 'SKP_LOG_QUERY',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      'Whether the log shows the query strings of requests. OData filters carry personal data.',
+  }),
+  logCaller: setting({
+    env: 'SKP_LOG_CALLER',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      "Whether the log shows a caller's address and `X-Forwarded-For` instead of `redacted`.",
   }),
 } as const
 

@@ -12,6 +12,7 @@ export interface Config extends SettingValues {
   readonly port: number
   readonly host: string
   readonly mounts: readonly MountSetting[]
+  readonly adminHost: string
 }
 
 export interface LoadedConfig {
@@ -69,6 +70,11 @@ const portOf = (values: SettingValues, environment: Environment, problems: strin
   return valueOf(platformPort, raw ? { value: raw, source: 'PORT' } : undefined, problems) as number
 }
 
+const checkAdminPort = ({ adminPort }: SettingValues, port: number, problems: string[]): void => {
+  if (port === 0 || port !== adminPort) return
+  problems.push(`SKP_ADMIN_PORT: must differ from the port of the proxy, which is ${port} as well`)
+}
+
 const unknownSettings = (environment: Environment): readonly string[] => {
   const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))
   return Object.keys(environment)
@@ -92,12 +98,16 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
   if (values.drainTimeout <= values.drainDelay) {
     problems.push('SKP_DRAIN_TIMEOUT: must be longer than SKP_DRAIN_DELAY, which it includes')
   }
+  const port = portOf(values, environment, problems)
+  checkAdminPort(values, port, problems)
   const open = onPlatform(environment) && values.mode === 'service'
+  const host = values.host ?? (open ? '0.0.0.0' : '127.0.0.1')
   const config = Object.freeze({
     ...values,
-    port: portOf(values, environment, problems),
+    port,
+    host,
+    adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
     mounts: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
-    host: values.host ?? (open ? '0.0.0.0' : '127.0.0.1'),
   })
   return { config, problems, warnings: unknownSettings(environment) }
 }

@@ -13,6 +13,9 @@ const DEFAULTS = {
   port: 8080,
   host: '127.0.0.1',
   mode: 'service',
+  adminPort: 9_090,
+  adminHost: '127.0.0.1',
+  adminQuit: 'off',
   service: 'integration-assessment',
   binding: undefined,
   keyFile: undefined,
@@ -41,6 +44,8 @@ const DEFAULTS = {
   tokenWait: 8_000,
   logLevel: 'info',
   logFormat: 'auto',
+  logQuery: 'off',
+  logCaller: 'off',
 }
 
 t.test('without any setting the defaults are in force', async (t) => {
@@ -115,6 +120,22 @@ t.test('a faulty port of a sidecar is one problem, not two', async (t) => {
 
 t.test('a faulty PORT is a problem of that name', async (t) => {
   t.strictSame(problems({ PORT: 'x' }), ['PORT: expected a whole number from 0 to 65535, got "x"'])
+})
+
+t.test('the admin server needs a port of its own', async (t) => {
+  t.strictSame(problems({ PORT: '9090' }), [
+    'SKP_ADMIN_PORT: must differ from the port of the proxy, which is 9090 as well',
+  ])
+  t.equal(problems({ SKP_PORT: '1', SKP_ADMIN_PORT: '1' }).length, 1)
+  t.strictSame(problems({ SKP_PORT: '0', SKP_ADMIN_PORT: '0' }), [], 'two that are no port')
+})
+
+t.test('the admin server of a sidecar is on loopback, unless somebody moves it', async (t) => {
+  const sidecar = { SKP_MODE: 'sidecar', SKP_PORT: '1', SKP_HOST: '0.0.0.0' }
+  t.equal(config(sidecar).adminHost, '127.0.0.1')
+  t.equal(config({ ...sidecar, SKP_ADMIN_HOST: '::' }).adminHost, '::')
+  t.equal(config({ VCAP_APPLICATION: '{}' }).adminHost, '0.0.0.0')
+  t.equal(config({ SKP_HOST: '10.0.0.1' }).adminHost, '10.0.0.1')
 })
 
 const HOSTS: Record<string, [environment: Environment, host: string]> = {
