@@ -1,22 +1,24 @@
 /** Composition root: builds every part and wires them. Does not listen by itself. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { createAdminServer } from './admin/admin-server.ts'
+import { createExposition } from './admin/exposition.ts'
 import { probes } from './admin/probes.ts'
-import { readinessOf } from './admin/readiness.ts'
+import { ProxyMetrics } from './admin/proxy-metrics.ts'
+import { readinessOf, type Readiness } from './admin/readiness.ts'
 import { BoundKey } from './bound-key.ts'
 import type { Config } from './config/load-config.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { logAccess } from './logging/access-log.ts'
+import { accessLog } from './logging/access-log.ts'
 import type { GenerationOptions } from './key-generation.ts'
+import { createObservers } from './observers.ts'
 import { createDataServer } from './proxy/data-server.ts'
-import type { Journal } from './proxy/journal.ts'
 import { LinkDirectory } from './proxy/links.ts'
 import type { Mount } from './proxy/mount.ts'
-import { createAnswerOpener } from './proxy/open-answer.ts'
+import { createAnswerOpener, type AnswerOpener } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { createRequestRewriter } from './proxy/rewritten-request.ts'
-import { systemCode } from './errors.ts'
 import { watchKey, type KeyWatcher, type KeyWatcherOptions } from './service-key/key-watcher.ts'
 import type { KeyReading, KeySource } from './service-key/key-source.ts'
 
@@ -26,10 +28,12 @@ export interface BoundKeySource {
   readonly reading: KeyReading
 }
 
-export interface AppOptions extends GenerationOptions {
+export interface AppOptions extends Omit<GenerationOptions, 'metrics'> {
   readonly keys: readonly BoundKeySource[]
   readonly log: Logger
   readonly watch: KeyWatcherOptions['watch']
+  /** Stops the program as a signal does, where SKP_ADMIN_QUIT lets it. */
+  readonly quit: () => void
 }
 
 export interface App {
@@ -54,32 +58,45 @@ const proxySettings = (config: Config) => ({
   renewOnForbidden: config.renewOnForbidden === 'on',
 })
 
-/** What happens to requests, as told to the log. */
-const observersOf = ({ log, clock }: AppOptions) => ({
-  onDone: (request: IncomingMessage, response: ServerResponse, journal: Journal): void =>
-    logAccess(log, request, response, journal, clock.now().monotonic),
-  onDefect: (error: unknown, { ids }: Journal): void =>
-    log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
-  onTransportError: (error: unknown, { ids }: Journal): void =>
-    log.warn(
-      { code: systemCode(error), request_id: ids.requestId },
-      'the exchange with the API failed',
-    ),
-})
+/** What surrounds every request: time, trace, log line, counters. */
+const frameOf = ({ config, log, clock, tracing }: AppOptions, metrics: ProxyMetrics) => {
+  const lines = accessLog({
+    log,
+    query: config.logQuery === 'on',
+    caller: config.logCaller === 'on',
+  })
+  return {
+    maxHeaderSize: config.maxHeaderSize,
+    now: (): number => clock.now().monotonic,
+    openTrace: tracing.open,
+    ...createObservers({ log, accessLog: lines, metrics, clock }),
+  }
+}
+
+/** Notes when the head of an answer is there. */
+const timed =
+  (openAnswer: AnswerOpener, now: () => number): AnswerOpener =>
+  (answer, mount) => {
+    answer.journal.answeredAt = now()
+    return openAnswer(answer, mount)
+  }
 
 /** All keys, and what they serve together. */
-const createKeys = (options: AppOptions) => {
+const createKeys = (options: AppOptions, metrics: ProxyMetrics) => {
   const several = options.keys.length > 1
   let mounts: readonly Mount[] = []
   const onMounts = (): void => {
     mounts = keys.flatMap((key) => key.mounts)
   }
-  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }) => {
-    const log = several ? options.log.child({ key: source.name }) : options.log
-    return new BoundKey({ ...options, source, reading, log, onMounts })
+  const logs = options.keys.map(({ source }) =>
+    several ? options.log.child({ key: source.name }) : options.log,
+  )
+  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }, index) => {
+    const log = logs[index] as Logger
+    return new BoundKey({ ...options, metrics, source, reading, log, onMounts })
   })
   onMounts()
-  return { keys, mounts: () => mounts }
+  return { keys, logs, mounts: () => mounts }
 }
 
 /** @returns a look at the keys on demand, and the end of the watch */
@@ -97,34 +114,66 @@ const watchKeys = (options: AppOptions, keys: readonly BoundKey[]): KeyWatcher[]
     return [watchKey({ places, watch, clock, poll: config.keyPoll, onChange, onProblem })]
   })
 
+/** What the two servers see of the rest. */
+interface Views extends ReturnType<typeof createKeys> {
+  readonly metrics: ProxyMetrics
+  readonly readiness: () => Readiness
+}
+
 /** The data port: probes, and the proxy below them. */
 const createServer = async (
   options: AppOptions,
   lifecycle: Lifecycle,
-  { keys, mounts }: ReturnType<typeof createKeys>,
+  { mounts, metrics, readiness }: Views,
 ) => {
-  const { config, clock, userAgent } = options
-  const { onDone, onDefect, onTransportError } = observersOf(options)
-  const server = createDataServer({
-    maxHeaderSize: config.maxHeaderSize,
-    now: () => clock.now().monotonic,
-    onDone,
-    onDefect,
-  })
-  const states = () => keys.map((key) => key.state())
-  await server.app.register(probes, { readiness: () => readinessOf(lifecycle.phase, states()) })
+  const { config, userAgent } = options
+  const frame = frameOf(options, metrics)
+  const server = createDataServer(frame)
+  await server.app.register(probes, { readiness })
   const links = new LinkDirectory(mounts)
   await server.app.register(proxyPlugin, {
     mounts,
-    openAnswer: createAnswerOpener(config.rewriteLinks, links),
+    openAnswer: timed(createAnswerOpener(config.rewriteLinks, links), frame.now),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,
     ...proxySettings(config),
-    onTransportError,
-    onDefect,
+    ...frame,
   })
   return server
+}
+
+/** The admin port, unless there is to be none. */
+const createAdmin = (options: AppOptions, { keys, logs, metrics, readiness }: Views) => {
+  const { config, log, quit } = options
+  if (config.adminPort === 0) return undefined
+  return createAdminServer({
+    host: config.adminHost,
+    readiness,
+    expose: createExposition({
+      metrics,
+      tokens: () => keys.map((key) => key.state().token),
+      credentials: () => keys.map((key) => key.credential()),
+    }),
+    log,
+    logs,
+    quit: config.adminQuit === 'on' ? quit : undefined,
+  })
+}
+
+/** @throws what listening throws; then nothing listens */
+const listen = async (
+  { config }: AppOptions,
+  app: FastifyInstance,
+  admin: FastifyInstance | undefined,
+): Promise<void> => {
+  await admin?.listen({ port: config.adminPort, host: config.adminHost })
+  try {
+    await app.listen({ port: config.port, host: config.host })
+  } catch (error) {
+    await admin?.close()
+    throw error
+  }
 }
 
 export const createApp = async (options: AppOptions): Promise<App> => {
@@ -134,13 +183,18 @@ export const createApp = async (options: AppOptions): Promise<App> => {
     drainDelay: config.drainDelay,
     drainTimeout: config.drainTimeout,
   })
-  const bound = createKeys(options)
+  const metrics = new ProxyMetrics()
+  const bound = createKeys(options, metrics)
   const { keys } = bound
-  const { app, connections } = await createServer(options, lifecycle, bound)
+  const states = () => keys.map((key) => key.state())
+  const readiness = (): Readiness => readinessOf(lifecycle.phase, states())
+  const views = { ...bound, metrics, readiness }
+  const { app, connections } = await createServer(options, lifecycle, views)
+  const admin = createAdmin(options, views)
   let watchers: readonly KeyWatcher[] = []
   return {
     async start() {
-      await app.listen({ port: config.port, host: config.host })
+      await listen(options, app, admin)
       for (const key of keys) key.start()
       watchers = watchKeys(options, keys)
       return (app.server.address() as AddressInfo).port
@@ -152,7 +206,8 @@ export const createApp = async (options: AppOptions): Promise<App> => {
       for (const watcher of watchers) watcher.close()
       const inTime = await lifecycle.stop(app, connections)
       if (!inTime) log.warn('requests still in flight at SKP_DRAIN_TIMEOUT were cut off')
-      await Promise.all(keys.map((key) => key.close()))
+      await Promise.all([...keys.map((key) => key.close()), options.tracing.stop()])
+      await admin?.close()
     },
   }
 }

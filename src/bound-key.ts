@@ -4,7 +4,9 @@
  * stays.
  */
 import type { Logger } from 'pino'
+import type { CredentialState } from './admin/exposition.ts'
 import type { KeyState } from './admin/readiness.ts'
+import { elapsed, type Instant } from './clock.ts'
 import { KeyGeneration, type GenerationOptions, type MountedKeys } from './key-generation.ts'
 import { watchCertificate } from './logging/certificate-log.ts'
 import { tokenLog } from './logging/token-log.ts'
@@ -31,6 +33,7 @@ export class BoundKey {
   readonly #options: BoundKeyOptions
   readonly #retired = new Map<KeyGeneration, () => void>()
   #generation: KeyGeneration
+  #takenAt: Instant
   #refused: string | undefined
   #asked = false
   #reloading: Promise<void> | undefined
@@ -39,6 +42,7 @@ export class BoundKey {
 
   constructor(options: BoundKeyOptions) {
     this.#options = options
+    this.#takenAt = options.clock.now()
     this.#generation = this.#createGeneration(options.reading.keys)
   }
 
@@ -49,6 +53,16 @@ export class BoundKey {
   state(): KeyState {
     const { source } = this.#options
     return { name: source.name, token: this.#generation.tokens.state(), refused: this.#refused }
+  }
+
+  /** How old the key in use is, and how long its certificate lasts. */
+  credential(): CredentialState {
+    const now = this.#options.clock.now()
+    const { validity } = this.#generation
+    return {
+      ageSeconds: elapsed(this.#takenAt, now) / 1000,
+      expiresInSeconds: validity && (validity.notAfter - now.wall) / 1000,
+    }
   }
 
   /** Fetches the first token. */
@@ -85,7 +99,7 @@ export class BoundKey {
   }
 
   async #reload(): Promise<void> {
-    const { source, log } = this.#options
+    const { source, log, clock, metrics } = this.#options
     const reading = source.read()
     if (!reading.ok) return this.#refuse(reading.problems.join('; '))
     const { keys } = reading
@@ -99,6 +113,8 @@ export class BoundKey {
     if (this.#closed) return
     if (!adopted) return this.#refuse('it yields no token')
     this.#refused = undefined
+    this.#takenAt = clock.now()
+    metrics.reload('taken')
     this.#watchCertificate()
     log.info(`the service key has changed and is in use: ${reading.origin}`)
   }
@@ -139,8 +155,9 @@ export class BoundKey {
   }
 
   #refuse(problem: string): void {
-    const { log } = this.#options
+    const { log, metrics } = this.#options
     if (problem !== this.#refused) {
+      metrics.reload('refused')
       log.error(
         { reason: problem },
         'the service key has changed, but cannot be used; the old one is kept',

@@ -2,6 +2,8 @@
  * What is built from one state of a service key: the token source, the connections to the API, and
  * the mounts that lead there. Tokens of one generation never meet the base URLs of another.
  */
+import { countedGrant, timedGrant } from './admin/counted-grant.ts'
+import type { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { secretOf } from './service-key/client-authentication.ts'
 import type { Clock } from './clock.ts'
 import { validityOf, type Validity } from './certificate-validity.ts'
@@ -17,6 +19,7 @@ import { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
 import { credentialFingerprint } from './token/credential-fingerprint.ts'
 import { retryingGrant } from './token/retrying-grant.ts'
 import type { Credential, GrantOutcome } from './token/token-source.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 export interface GenerationOptions {
   readonly config: Config
@@ -28,6 +31,8 @@ export interface GenerationOptions {
   readonly random: () => number
   /** `service-key-proxy/1.2.3` */
   readonly userAgent: string
+  readonly metrics: ProxyMetrics
+  readonly tracing: Tracing
   /** What to do about a rejected credential; callers are told. */
   readonly advice?: string
 }
@@ -90,13 +95,14 @@ const createGrant = (options: GenerationOptions, key: ServiceKey): ClientCredent
 }
 
 const credentialOf = (
-  { config, clock, random, advice }: GenerationOptions,
+  { config, clock, random, advice, metrics, tracing }: GenerationOptions,
   key: ServiceKey,
   grant: ClientCredentialsGrant,
 ): Credential => {
-  const retrying = retryingGrant({ grant, clock, random })
+  const exchange = countedGrant(tracing.traceGrant(grant, key.tokenEndpoint), metrics)
+  const attempt = timedGrant(retryingGrant({ grant: exchange, clock, random }), metrics, clock)
   return {
-    grant: advice === undefined ? retrying : advisedGrant(retrying, advice),
+    grant: advice === undefined ? attempt : advisedGrant(attempt, advice),
     cacheKey: fingerprintOf(key, config),
   }
 }

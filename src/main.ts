@@ -19,6 +19,7 @@ const edge: Edge = {
   stdout: process.stdout,
   stderr: process.stderr,
   version: manifest.version,
+  quit: () => process.kill(process.pid, 'SIGTERM'),
 }
 
 const run = async (): Promise<Running | number> => {
@@ -51,6 +52,7 @@ if (typeof outcome === 'number') {
   process.exitCode = outcome
 } else {
   process.on('SIGHUP', outcome.reload)
+  process.once('exit', outcome.flush)
   // Its own deadline is off: stopping has a limit of its own, SKP_DRAIN_TIMEOUT.
   closeWithGrace({ delay: false, logger: false, skip: ['beforeExit', 'SIGHUP'] }, ({ err }) =>
     outcome.stop(err),

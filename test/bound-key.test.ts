@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { KeyReading } from '../src/service-key/key-source.ts'
+import { freePort } from './fixtures/free-port.ts'
 import { call } from './fixtures/http-client.ts'
 import { readingOf, startProxy } from './fixtures/proxy.ts'
 import { startServer, startStreamingServer } from './fixtures/recording-server.ts'
@@ -28,10 +29,10 @@ const startApi = async (t: Test, secrets: ReadonlySet<string>) =>
 type Delivered = KeyReading | { ok: false; reason: 'invalid'; problems: string[] }
 
 /** A proxy whose key a test may replace, and that looks at it when told to. */
-const start = async (t: Test, first: KeyReading) => {
+const start = async (t: Test, first: KeyReading, settings: Record<string, string> = {}) => {
   let delivered: Delivered = first
   const sources = [{ name: 'intas', read: () => delivered }]
-  const { app, port, log } = await startProxy(t, { sources })
+  const { app, port, log } = await startProxy(t, { sources, settings })
   const logged = async (pattern: RegExp): Promise<void> => {
     while (!log.some(({ msg }) => pattern.test(String(msg)))) await new Promise(setImmediate)
   }
@@ -97,7 +98,9 @@ t.test('a key that is replaced on disk', async (t) => {
     const tokens = await startTokens(t, ['old-secret'])
     const api = await startApi(t, tokens.valid)
     const reading = (secret: string) => readingOf(tokens.endpoint, { '': api.url }, options(secret))
-    const proxy = await start(t, reading('old-secret'))
+    const adminPort = await freePort()
+    const settings = { SKP_ADMIN_PORT: String(adminPort) }
+    const proxy = await start(t, reading('old-secret'), settings)
     await proxy.get()
     for (const [delivered, reason] of [
       [{ ok: false, reason: 'invalid', problems: ['a', 'b'] }, 'a; b'],
@@ -124,6 +127,9 @@ t.test('a key that is replaced on disk', async (t) => {
     proxy.deliver(reading('wrong-secret'))
     proxy.reload()
     while ((await proxy.readiness()).reasons !== undefined) await new Promise(setImmediate)
+    const metrics = (await call(adminPort, { path: '/metrics' })).body.toString()
+    t.match(metrics, /credential_reloads_total\{outcome="refused"\} 3\n/)
+    t.match(metrics, /credential_reloads_total\{outcome="taken"\} 1\n/)
   })
 
   t.test('is read once more where it changes again meanwhile', async (t) => {

@@ -1,6 +1,8 @@
 /** The built program, judged as a process: by its exit code, its output and what it sends. */
 import t, { type Test } from 'tap'
+import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import { freePort } from './fixtures/free-port.ts'
 import { call } from './fixtures/http-client.ts'
 import { startProgram } from './fixtures/program.ts'
 import { startTokenServer } from './fixtures/proxy.ts'
@@ -121,6 +123,47 @@ t.test('SIGTERM lets requests in flight finish', async (t) => {
   finish()
   t.equal((await inFlight).body.toString(), 'first last')
   t.equal(await ended, 0)
+})
+
+t.test('no line is lost when the program stops under load', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+  const settings = { SKP_DRAIN_DELAY: '50ms', VCAP_APPLICATION: '{"application_name":"intas"}' }
+  const { port, child, ended, stdout } = await startBound(t, api.url, {
+    ...settings,
+    SKP_HOST: '127.0.0.1',
+  })
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
+  t.teardown(() => agent.destroy())
+  const statuses: number[] = []
+  let stopping = false
+  const worker = async (): Promise<void> => {
+    while (!stopping || statuses.length < 300) {
+      const answer = await call(port, { path: '/Vendor', agent }).catch(() => undefined)
+      if (answer === undefined || answer.headers.connection === 'close') return
+      statuses.push(answer.status)
+      if (statuses.length === 300) stopping = child.kill('SIGTERM')
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, worker))
+  t.equal(await ended, 0)
+  const lines = stdout().trim().split('\n')
+  const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const answered = records.filter(({ type, token }) => type === 'request' && token !== undefined)
+  t.ok(statuses.length >= 300)
+  t.equal(answered.length, api.requests.length, 'one for every request that the API has seen')
+  t.ok(answered.length >= statuses.length)
+  t.ok(records.every(({ component_name }) => component_name === 'intas'))
+  t.match(records.at(-1), { msg: 'stopped' })
+})
+
+t.test('POST /-/quit ends the program as a signal does, where it is allowed', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+  const adminPort = await freePort()
+  const settings = { SKP_ADMIN_PORT: String(adminPort), SKP_ADMIN_QUIT: 'on' }
+  const { ended, stdout } = await startBound(t, api.url, settings, 'source')
+  t.equal((await call(adminPort, { method: 'POST', path: '/-/quit' })).status, 202)
+  t.equal(await ended, 0)
+  t.match(stdout(), /asked to stop at \/-\/quit[^]*"msg":"stopping"[^]*"msg":"stopped"/)
 })
 
 t.test('a second signal ends at once', async (t) => {

@@ -1,7 +1,8 @@
+/** What a command may touch of the process; main.ts is the only one to hand it out. */
+import type { Writable } from 'node:stream'
 import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
 import type { FileSystem } from '../service-key/file-system.ts'
 
-/** What a command may touch of the process; main.ts is the only one to hand it out. */
 export interface Edge {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** @throws an error with a `code` such as ENOENT */
@@ -10,9 +11,11 @@ export interface Edge {
   readonly files: FileSystem
   /** `watch` of `node:fs`. */
   readonly watch: KeyWatcherOptions['watch']
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream
   readonly version: string
+  /** Ends the program as a stop signal does. */
+  readonly quit: () => void
 }
 
 /** Something that goes on until it is stopped. */
@@ -21,6 +24,8 @@ export interface Running {
   readonly stop: (crash?: unknown) => Promise<void>
   /** Looks at once whether a service key on disk has changed. */
   readonly reload: () => void
+  /** Hands over the log lines that wait, for an end without a stop. */
+  readonly flush: () => void
 }
 
 /** Exit codes are part of the interface: operators and scripts tell causes apart by them. */

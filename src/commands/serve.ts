@@ -5,9 +5,13 @@ import { createApp, type BoundKeySource } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
+import { cloudFoundryFields } from '../logging/cloud-foundry-fields.ts'
+import { BatchedDestination } from '../logging/log-destination.ts'
 import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
 import { keySources, type KeySource } from '../service-key/key-source.ts'
+import { tracingLog } from '../logging/tracing-log.ts'
+import { loadTracing } from '../tracing/tracing.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
 
@@ -77,22 +81,44 @@ const announce = (log: Logger, { config, keys, warnings }: Prepared, port: numbe
   log.info({ address: `http://${host}:${port}` }, `listening on http://${host}:${port}`)
 }
 
-const startFailure = (edge: Edge, error: unknown, { host, port }: Config): number => {
+const startFailure = (edge: Edge, error: unknown, config: Config): number => {
   const code = systemCode(error)
+  const isAdmin = (error as { port?: unknown }).port === config.adminPort
+  const [setting, host, port] = isAdmin
+    ? ['SKP_ADMIN_PORT', config.adminHost, config.adminPort]
+    : ['SKP_PORT', config.host, config.port]
   return code === 'EADDRINUSE'
     ? refuse(
         edge,
-        [`port ${port} on ${host} is in use; choose another with SKP_PORT`],
+        [`port ${port} on ${host} is in use; choose another with ${setting}`],
         EXIT.portInUse,
       )
     : refuse(edge, [`cannot listen on ${host}:${port} (${code})`], EXIT.configuration)
 }
 
-const loggerFor = (edge: Edge, { logFormat, logLevel }: Config, redactor: Redactor) => {
-  const automatic = edge.stdout.isTTY === true ? 'pretty' : 'json'
+/** Lines for a machine are written together; those for somebody who watches, at once. */
+const openLog = async (edge: Edge, { logFormat, logLevel }: Config, redactor: Redactor) => {
+  const { stdout, environment } = edge
+  const automatic = stdout.isTTY === true ? 'pretty' : 'json'
   const format = logFormat === 'auto' ? automatic : logFormat
-  return createLogger({ level: logLevel, format, destination: edge.stdout, redactor })
+  const lines = new BatchedDestination(stdout, systemClock)
+  const log = await createLogger({
+    level: logLevel,
+    format,
+    destination: format === 'json' ? lines : stdout,
+    redactor,
+    fields: cloudFoundryFields(environment),
+  })
+  return { log, lines }
 }
+
+const tracingFor = ({ environment, version }: Edge, log: Logger) =>
+  loadTracing({
+    environment,
+    version,
+    clock: systemClock,
+    onProblem: tracingLog(log, systemClock),
+  })
 
 /** @returns the running proxy, or the exit code after telling why there is none */
 export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
@@ -100,7 +126,7 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
   if (typeof prepared === 'number') return prepared
   const { config, keys, ca } = prepared
   const redactor = new Redactor()
-  const log = await loggerFor(edge, config, redactor)
+  const { log, lines } = await openLog(edge, config, redactor)
   const app = await createApp({
     config,
     keys,
@@ -111,9 +137,12 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
     clock: systemClock,
     random: Math.random,
     userAgent: `service-key-proxy/${edge.version}`,
+    tracing: await tracingFor(edge, log),
+    quit: edge.quit,
   })
   try {
     announce(log, prepared, await app.start())
+    lines.flushSync()
   } catch (error) {
     return startFailure(edge, error, config)
   }
@@ -124,6 +153,8 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
       else log.fatal({ err: crash }, 'stopping after a crash')
       await app.stop()
       log.info('stopped')
+      await lines.flush()
     },
+    flush: () => lines.flushSync(),
   }
 }

@@ -1,13 +1,19 @@
 /** The logger: JSON lines with SAP's field names, or a readable view on a terminal. */
-import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino'
+import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Redactor } from './redaction.ts'
+import { timestamps } from './timestamp.ts'
 
 export interface LoggerOptions {
   readonly level: string
   readonly format: 'json' | 'pretty'
   readonly destination: DestinationStream
   readonly redactor: Redactor
+  /** In every line of JSON; of no interest to somebody in front of a terminal. */
+  readonly fields?: Readonly<Record<string, string>>
 }
+
+const IN_MESSAGE = 'request_id,correlation_id,method,request,response_status'
+const FOR_MACHINES = 'type,direction,written_ts,trace_id,span_id,remote_ip,x_forwarded_for'
 
 /** Loaded only where it is used: the terminal view costs start-up time. */
 const prettyStream = async (destination: DestinationStream): Promise<DestinationStream> => {
@@ -16,8 +22,7 @@ const prettyStream = async (destination: DestinationStream): Promise<Destination
     destination: destination as NodeJS.WritableStream & DestinationStream,
     timestampKey: 'written_at',
     translateTime: 'SYS:HH:MM:ss.l',
-    // The message of an access line says these already.
-    ignore: 'type,direction,request_id,correlation_id,method,request,response_status',
+    ignore: `${FOR_MACHINES},${IN_MESSAGE}`,
     singleLine: true,
     sync: true,
   })
@@ -28,14 +33,15 @@ export const createLogger = async ({
   format,
   destination,
   redactor,
+  fields = {},
 }: LoggerOptions): Promise<Logger> =>
   pino(
     {
       level,
-      base: null,
+      base: format === 'json' ? { ...fields } : null,
       // Access lines overwrite it with their own type.
       mixin: () => ({ type: 'log' }),
-      timestamp: () => stdTimeFunctions.isoTime().replace('"time"', '"written_at"'),
+      timestamp: timestamps(Date.now),
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: (line) => redactor.redact(line) },
     },

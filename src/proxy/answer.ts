@@ -29,16 +29,19 @@ export class PlainAnswer implements Answer {
   readonly status: number
   readonly #head: AnswerHead
   readonly #response: ServerResponse
+  readonly #journal: Journal
 
-  constructor({ response, status, text, headers, resume }: AnswerOptions) {
+  constructor({ response, journal, status, text, headers, resume }: AnswerOptions) {
     this.status = status
     this.#response = response
+    this.#journal = journal
     this.#head = new AnswerHead(response, status, text, headers)
     response.on('drain', resume)
   }
 
   write(chunk: Buffer): boolean {
     this.#head.send()
+    this.#journal.responseBytes += chunk.length
     return this.#response.write(chunk)
   }
 

@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Failure } from '../errors.ts'
+import type { OpenTrace } from '../tracing/trace-context.ts'
 import { CallerConnections } from './caller-connections.ts'
 import { sendFailure } from './failure-answer.ts'
 import { framingFault } from './framing.ts'
@@ -20,6 +21,10 @@ export interface DataServerOptions {
   readonly headTimeout?: number
   /** Monotonic ms. */
   readonly now: () => number
+  /** How a request gets its trace. */
+  readonly openTrace: OpenTrace
+  /** Called once per request, when its head has arrived. */
+  readonly onOpen: (request: IncomingMessage) => void
   /** Called once per request, when it is answered or its caller has gone. */
   readonly onDone: (request: IncomingMessage, response: ServerResponse, journal: Journal) => void
   /** Called with errors that only a defect of this program can cause. */
@@ -96,9 +101,10 @@ const createOpening =
       reply.hijack()
       return false
     }
-    const journal = openJournal(request.raw, options.now())
+    const journal = openJournal(request.raw, options.now(), options.openTrace)
     request.journal = journal
     connections.began(socket, reply.raw)
+    options.onOpen(request.raw)
     reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
     const fault = framingFault(request.raw)
     if (fault === undefined) return true

@@ -51,7 +51,8 @@ export const sendFailure = (
   const text = failure.detail === undefined ? message : `${message} ${failure.detail}`
   const body = errorDocument(failure.code, text, requestedVersion(request.headers))
   journal.failure = failure.code
-  response.writeHead(status, headersOf(failure, journal, Buffer.byteLength(body)))
+  journal.responseBytes = Buffer.byteLength(body)
+  response.writeHead(status, headersOf(failure, journal, journal.responseBytes))
   response.end(body)
   discardBody(request)
 }

@@ -1,6 +1,7 @@
-/** What is noted about one request on its way, for the access log. */
+/** What is noted about one request on its way, for log, metrics and trace. */
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../errors.ts'
+import type { OpenTrace, RequestTrace } from '../tracing/trace-context.ts'
 import type { Mount } from './mount.ts'
 import { requestIds, type RequestIds } from './request-ids.ts'
 
@@ -12,16 +13,33 @@ export interface Journal {
   mount?: Mount
   /** Path and query on the API, once the request target is accepted; empty before. */
   path: string
-  /** Was a token at hand, was it waited for, or sent again with a new one; unset without a token. */
-  token?: 'cached' | 'waited' | 'replayed'
+  /** The trace it is a part of. */
+  readonly trace: RequestTrace
+  /**
+   * Was a token at hand, was it waited for, was the request sent again with a new one, or was the
+   * token renewed and the caller asked to repeat the request; unset without a token.
+   */
+  token?: 'cached' | 'waited' | 'replayed' | 'refreshed'
+  /** Monotonic ms at which the request, token and all, was handed to the connections of the API. */
+  sentAt?: number
+  /** Monotonic ms at which the head of the answer was there, the last one if there were several. */
+  answeredAt?: number
   /** Links that were replaced in the body of the answer; unset where none were looked for. */
   links?: number
+  /** Bytes of the body that went to the caller. */
+  responseBytes: number
   /** Code of an answer that the proxy made itself. */
   failure?: ErrorCode
 }
 
-export const openJournal = (request: IncomingMessage, startedAt: number): Journal => ({
+export const openJournal = (
+  request: IncomingMessage,
+  startedAt: number,
+  openTrace: OpenTrace,
+): Journal => ({
   ids: requestIds(request.headers),
   startedAt,
   path: '',
+  trace: openTrace(request.method as string, request.headers['traceparent'], request.url as string),
+  responseBytes: 0,
 })

@@ -25,6 +25,8 @@ export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
   readonly rewriteRequest: RequestRewriter
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
+  /** Monotonic ms. */
+  readonly now: () => number
   /** Told of errors that only a defect of this program can cause. */
   readonly onDefect: (error: unknown, journal: Journal) => void
 }
@@ -40,9 +42,12 @@ const send = (
   token: AccessToken,
   body: RequestBody,
 ): void => {
+  journal.sentAt = options.now()
   const headers = requestHeaders(request.rawHeaders, {
     authorization: token.authorization,
     correlationId: journal.ids.correlationId,
+    traceparent: journal.trace.forward(mount.baseUrl.origin, journal.path),
+    keepTracestate: journal.trace.continued,
     userAgent: options.userAgent,
   })
   const fitting = fitLength(request, headers, body)

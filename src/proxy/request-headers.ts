@@ -9,6 +9,7 @@ const REPLACED: ReadonlySet<string> = new Set([
   'authorization',
   'x-correlation-id',
   'x-correlationid',
+  'traceparent',
   // undici names the host of the base URL; Node has answered `Expect` before the request gets here.
   'host',
   'expect',
@@ -32,6 +33,10 @@ const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
 export interface AddedHeaders {
   readonly authorization: string
   readonly correlationId: string
+  /** Value of `traceparent`. */
+  readonly traceparent: string
+  /** Whether the caller's `tracestate` belongs to that trace. */
+  readonly keepTracestate: boolean
   /** Used when the caller sends none. */
   readonly userAgent: string
 }
@@ -48,11 +53,13 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): str
     const name = raw[i] as string
     const lower = name.toLowerCase()
     if (isDropped(lower, nominated)) continue
+    if (lower === 'tracestate' && !added.keepTracestate) continue
     if (lower === 'user-agent') hasUserAgent = true
     headers.push(name, raw[i + 1] as string)
   }
   if (!hasUserAgent) headers.push('user-agent', added.userAgent)
   headers.push('x-correlation-id', added.correlationId, 'x-correlationid', added.correlationId)
+  headers.push('traceparent', added.traceparent)
   headers.push('authorization', added.authorization)
   return headers
 }

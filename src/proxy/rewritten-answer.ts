@@ -50,12 +50,16 @@ export class StreamedAnswer implements Answer {
 
   #pass(chunk: Buffer): boolean {
     const rewritten = this.#rewriter.push(chunk)
+    this.#options.journal.responseBytes += rewritten.length
     return rewritten.length === 0 || this.#response.write(rewritten)
   }
 
   #finish(): void {
-    this.#response.end(this.#rewriter.end())
-    this.#options.journal.links = this.#rewriter.count
+    const { journal } = this.#options
+    const rest = this.#rewriter.end()
+    journal.responseBytes += rest.length
+    journal.links = this.#rewriter.count
+    this.#response.end(rest)
   }
 
   #openDecoder(start: Buffer): Transform {
@@ -120,7 +124,8 @@ export class CollectedAnswer implements Answer {
   }
 
   #send(body: Buffer, headers: string[]): void {
-    const { response, status, text } = this.#options
+    const { response, status, text, journal } = this.#options
+    journal.responseBytes = body.length
     response.writeHead(status, text, headers)
     response.end(body)
   }

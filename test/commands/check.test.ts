@@ -32,7 +32,8 @@ const run = async (
     },
   })
   const { readFile } = files
-  const edge = { environment, readFile, files, watch, stdout, stderr: stdout, version: '1.2.3' }
+  const streams = { stdout, stderr: stdout }
+  const edge = { environment, readFile, files, watch, ...streams, version: '1.2.3', quit() {} }
   const code = await check(edge, {}, json)
   return { code, output }
 }

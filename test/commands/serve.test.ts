@@ -5,6 +5,8 @@ import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Edge } from '../../src/commands/edge.ts'
 import { serve } from '../../src/commands/serve.ts'
 import { memoryFiles } from '../fixtures/memory-files.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { call } from '../fixtures/http-client.ts'
 import { startServer } from '../fixtures/recording-server.ts'
 
 const KEY = {
@@ -29,7 +31,7 @@ const createEdge = (environment: Edge['environment'], files: Record<string, stri
   const stdout = collect()
   const stderr = collect()
   const edge: Edge = {
-    environment,
+    environment: { SKP_ADMIN_PORT: '0', ...environment },
     readFile(path) {
       const content = files[path]
       if (content === undefined) throw Object.assign(new Error('canary'), { code: 'ENOENT' })
@@ -40,6 +42,7 @@ const createEdge = (environment: Edge['environment'], files: Record<string, stri
     stdout: stdout.stream,
     stderr: stderr.stream,
     version: '1.2.3',
+    quit() {},
   }
   return { edge, stdout: stdout.text, stderr: stderr.text }
 }
@@ -124,6 +127,23 @@ t.test('a port in use has an exit code of its own', async (t) => {
   t.match(stderr(), /port \d+ on 127\.0\.0\.1 is in use; choose another with SKP_PORT/)
 })
 
+t.test('so does the admin port in use, and neither keeps the other one open', async (t) => {
+  const holder = await startServer(t, () => {})
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const admin = bound({ SKP_PORT: String(port), SKP_ADMIN_PORT: String(holder.port) })
+  t.equal(await run(t, admin.edge), 4)
+  t.match(
+    admin.stderr(),
+    `port ${holder.port} on 127.0.0.1 is in use; choose another with SKP_ADMIN_PORT`,
+  )
+  const data = bound({ SKP_PORT: String(holder.port), SKP_ADMIN_PORT: String(adminPort) })
+  t.equal(await run(t, data.edge), 4)
+  t.match(data.stderr(), 'choose another with SKP_PORT')
+  for (const closed of [port, adminPort]) {
+    await t.rejects(call(closed, { path: '/live' }), { code: 'ECONNREFUSED' })
+  }
+})
+
 t.test('a flag wins over its variable', async (t) => {
   const { edge, stderr } = bound({ SKP_LOG_LEVEL: 'info' })
   t.equal(await run(t, edge, { 'log-level': 'loud' }), 2)
@@ -161,13 +181,21 @@ t.test('an X.509 key is used, watched, and kept out of the log', async (t) => {
   const authority = await createCertificateAuthority()
   const { certificate, key } = await authority.issueClient('sb-client!b1')
   const { clientsecret: _, ...rest } = KEY
+  const adminPort = await freePort()
   const x509 = { ...rest, 'credential-type': 'x509', certurl: KEY.url, certificate, key }
   const { edge, stdout } = createEdge(
-    { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json' },
+    {
+      SKP_PORT: '0',
+      SKP_DRAIN_DELAY: '0ms',
+      SKP_KEY_FILE: 'key.json',
+      SKP_ADMIN_PORT: String(adminPort),
+    },
     { 'key.json': JSON.stringify(x509) },
   )
   const running = await serve(edge, {})
   if (typeof running === 'number') throw new Error('did not start')
+  const metrics = (await call(adminPort, { path: '/metrics' })).body.toString()
+  t.match(metrics, /\nservice_key_proxy_credential_expires_in_seconds \d+/)
   t.match(stdout(), /"level":"(?:warn|error)".*the client certificate of the service key expires/)
   await running.stop(new Error(key))
   t.notMatch(stdout(), /PRIVATE KEY/)

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { createDataServer } from '../../src/proxy/data-server.ts'
+import { passTrace } from '../../src/tracing/trace-context.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
 
 const start = async (t: Test, addRoutes: (app: FastifyInstance) => void) => {
@@ -10,6 +11,8 @@ const start = async (t: Test, addRoutes: (app: FastifyInstance) => void) => {
   const { app } = createDataServer({
     maxHeaderSize: 8192,
     now: () => 0,
+    openTrace: () => passTrace(undefined),
+    onOpen: () => {},
     onDone: (request, response) => done.push(`${request.url} ${response.statusCode}`),
     onDefect: (error) => defects.push((error as Error).message),
   })

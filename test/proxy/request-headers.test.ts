@@ -4,9 +4,12 @@ import { requestHeaders } from '../../src/proxy/request-headers.ts'
 const ADDED = {
   authorization: 'Bearer token',
   correlationId: 'correlation',
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  keepTracestate: true,
   userAgent: 'service-key-proxy/1.0.0',
 }
-const IDS = ['x-correlation-id', 'correlation', 'x-correlationid', 'correlation']
+const CORRELATION = ['x-correlation-id', 'correlation', 'x-correlationid', 'correlation']
+const IDS = [...CORRELATION, 'traceparent', ADDED.traceparent]
 const OWN_AGENT = ['user-agent', 'service-key-proxy/1.0.0']
 const AUTHORIZED = ['authorization', 'Bearer token']
 const send = (raw: readonly string[]) => requestHeaders(raw, ADDED)

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { createDataServer } from '../../src/proxy/data-server.ts'
+import { passTrace } from '../../src/tracing/trace-context.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer } from '../fixtures/recording-server.ts'
@@ -16,6 +17,8 @@ const startHeads = async (t: Test) => {
   const { app } = createDataServer({
     maxHeaderSize: 8192,
     headTimeout: HEAD_TIMEOUT_MS,
+    openTrace: () => passTrace(undefined),
+    onOpen() {},
     now: () => 0,
     onDone: () => {},
     onDefect: (error) => t.fail(String(error)),

@@ -1,0 +1,106 @@
+/**
+ * The second port, for whoever runs the program: probes, metrics, log level. It sees the proxy
+ * through read-only views, answers from memory, and goes on answering until the proxy has stopped.
+ */
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { refusal } from './admin-guard.ts'
+import type { Exposition } from './exposition.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface AdminOptions {
+  /** Address that is listened on. */
+  readonly host: string
+  readonly readiness: () => Readiness
+  /** @param accept field of the scrape */
+  readonly expose: (accept: string | undefined) => Promise<Exposition>
+  readonly log: Logger
+  /** Those whose level changes together with that of `log`. */
+  readonly logs: readonly Logger[]
+  /** Stops the program as a signal does; `undefined`: not allowed. */
+  readonly quit: (() => void) | undefined
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** For callers that are slow on purpose. */
+const REQUEST_TIMEOUT_MS = 10_000
+const MAX_BODY_BYTES = 1_024
+
+const UP = { status: 'UP' }
+
+const levelBody = {
+  type: 'object',
+  required: ['level'],
+  properties: { level: { enum: LEVELS } },
+} as const
+
+const addProbes = (app: FastifyInstance, { readiness }: AdminOptions): void => {
+  app.get('/health', () => UP)
+  app.get('/live', () => UP)
+  app.get('/ready', (_request, reply) => {
+    const { ready, reasons } = readiness()
+    if (!ready) void reply.code(503)
+    const status = ready ? 'UP' : 'DOWN'
+    return reasons.length === 0 ? { status } : { status, reasons }
+  })
+}
+
+const addControls = (app: FastifyInstance, { log, logs, quit }: AdminOptions): void => {
+  app.get('/log-level', () => ({ level: log.level }))
+  app.put<{ Body: { level: string } }>(
+    '/log-level',
+    { schema: { body: levelBody } },
+    ({ body: { level } }) => {
+      const from = log.level
+      const tell = (): void => log.info({ from, to: level }, 'the log level is changed')
+      tell()
+      const wasTold = log.isLevelEnabled('info')
+      for (const each of [log, ...logs]) each.level = level
+      // Whoever reads on should know why there is more to read.
+      if (!wasTold) tell()
+      return { level }
+    },
+  )
+  app.post('/-/quit', (_request, reply) => {
+    if (quit === undefined) {
+      return reply.code(403).send({ message: 'Not allowed; SKP_ADMIN_QUIT=on allows it.' })
+    }
+    log.info('asked to stop at /-/quit')
+    quit()
+    return reply.code(202).send({ status: 'STOPPING' })
+  })
+}
+
+export const createAdminServer = (options: AdminOptions): FastifyInstance => {
+  const app = Fastify({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: MAX_BODY_BYTES,
+    // A scraper that keeps its connection must not hold up the end of the program.
+    forceCloseConnections: true,
+    return503OnClosing: false,
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    const reason = refusal(request.headers, options.host)
+    if (reason === undefined) return done()
+    void reply.code(403).send({ message: reason })
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({
+      message: 'There is /health, /live, /ready, /metrics, /log-level (PUT) and /-/quit (POST).',
+    }),
+  )
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    const status = error.statusCode ?? 500
+    if (status < 500) return reply.code(status).send({ message: error.message })
+    options.log.error({ err: error }, 'a request to the admin server failed by a defect')
+    return reply.code(500).send({ message: 'Failed; the log has the reason.' })
+  })
+  addProbes(app, options)
+  app.get('/metrics', async (request, reply) => {
+    const { contentType, text } = await options.expose(request.headers.accept)
+    return reply.header('content-type', contentType).send(text)
+  })
+  addControls(app, options)
+  return app
+}

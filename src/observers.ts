@@ -1,0 +1,42 @@
+/** What requests leave behind: log lines, counters and spans. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import type { ProxyMetrics } from './admin/proxy-metrics.ts'
+import type { Clock } from './clock.ts'
+import { systemCode } from './errors.ts'
+import type { AccessLog } from './logging/access-log.ts'
+import type { Journal } from './proxy/journal.ts'
+
+export interface ObserverOptions {
+  readonly log: Logger
+  readonly accessLog: AccessLog
+  readonly metrics: ProxyMetrics
+  readonly clock: Clock
+}
+
+const isProbe = ({ url = '' }: IncomingMessage): boolean => url.startsWith('/-/')
+
+export const createObservers = ({ log, accessLog, metrics, clock }: ObserverOptions) => ({
+  onOpen(request: IncomingMessage): void {
+    accessLog.opened(request)
+    if (!isProbe(request)) metrics.requestBegan()
+  },
+  onDone(request: IncomingMessage, response: ServerResponse, journal: Journal): void {
+    if (journal.failure === 'token_refreshed_retry') journal.token = 'refreshed'
+    const endedAt = clock.now().monotonic
+    const status = response.headersSent ? response.statusCode : undefined
+    accessLog.done(request, response, journal, endedAt)
+    if (!isProbe(request)) {
+      metrics.requestEnded(request.method as string, status, journal, endedAt - journal.startedAt)
+    }
+    const { trace, failure, token, ids } = journal
+    trace.end({ status, failure, token, ...ids })
+  },
+  onDefect: (error: unknown, { ids }: Journal): void =>
+    log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
+  onTransportError: (error: unknown, { ids }: Journal): void =>
+    log.warn(
+      { code: systemCode(error), request_id: ids.requestId },
+      'the exchange with the API failed',
+    ),
+})
