@@ -5,7 +5,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 
-const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../dist/service-key-proxy.mjs', import.meta.url))
 const START_LIMIT_MS = 15_000
 const POLL_MS = 50
 

@@ -19,7 +19,7 @@ export interface Proxy {
   readonly stop: () => Promise<string | undefined>
 }
 
-const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../dist/service-key-proxy.mjs', import.meta.url))
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 30_000
 /** A build that is just being made has no program for a moment. */

@@ -2,14 +2,12 @@
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
 import { readFileSync, watch } from 'node:fs'
+import manifest from '../package.json' with { type: 'json' }
 import { parseCommandLine } from './commands/command-line.ts'
 import { EXIT, type Edge, type Running } from './commands/edge.ts'
 import { systemFiles } from './system-files.ts'
 
-const readFile = (path: string | URL): string => readFileSync(path, 'utf8')
-const manifest = JSON.parse(readFile(new URL('../package.json', import.meta.url))) as {
-  version: string
-}
+const readFile = (path: string): string => readFileSync(path, 'utf8')
 
 const edge: Edge = {
   environment: process.env,

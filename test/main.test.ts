@@ -1,8 +1,13 @@
 /** The built program, judged as a process: by its exit code, its output and what it sends. */
 import t, { type Test } from 'tap'
 import http from 'node:http'
-import net, { type AddressInfo } from 'node:net'
 import { freePort } from './fixtures/free-port.ts'
+import { once } from 'node:events'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { call } from './fixtures/http-client.ts'
 import { startProgram } from './fixtures/program.ts'
 import { startTokenServer } from './fixtures/proxy.ts'
@@ -74,6 +79,45 @@ for (const program of ['built', 'source'] as const) {
     t.match(JSON.parse(check.stdout()), { ok: false, exitCode: 3 })
   })
 }
+
+const dist = (file: string): string => fileURLToPath(new URL(`../dist/${file}`, import.meta.url))
+
+t.test('the built program is one file that needs no other, for a terminal too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'skp-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'service-key-proxy.mjs')
+  copyFileSync(dist('service-key-proxy.mjs'), file)
+  const version = startProgram(t, ['--version'], {}, [file])
+  const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+  const tokenServer = await startTokenServer(t)
+  const environment = {
+    PORT: '0',
+    VCAP_SERVICES: vcapServices(api.url, tokenServer.url),
+    SKP_DRAIN_DELAY: '0ms',
+    SKP_LOG_FORMAT: 'pretty',
+  }
+  const { child, stdout, ended } = startProgram(t, [], environment, [file])
+  const shown = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const found = pattern.exec(stdout())?.[1]
+      if (found !== undefined) return found
+      if (child.stdout !== null) await once(child.stdout, 'data')
+    }
+  }
+  const port = Number(await shown(/http:\/\/127\.0\.0\.1:(\d+)/))
+  t.match(await call(port, { path: '/Vendor' }), { status: 200 })
+  t.equal(await shown(/INFO.*: GET (\/Vendor) 200/), '/Vendor')
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
+  t.equal(await version.ended, 0)
+})
+
+t.test('the licences of the libraries in the built program are beside it', async (t) => {
+  const notices = readFileSync(dist('THIRD-PARTY-LICENSES'), 'utf8')
+  for (const name of ['@fastify/http-proxy', 'fastify', 'pino', 'pino-pretty', 'undici']) {
+    t.match(notices, new RegExp(`^${name} \\d.* \\(MIT\\)$`, 'm'))
+  }
+})
 
 t.test('a broken VCAP_SERVICES does not print the secret in it', async (t) => {
   const broken = vcapServices('https://api.example.com', 'https://token.example.com').slice(0, -3)

@@ -1,0 +1,18 @@
+/**
+ * Stands in for undici's index in the bundle: what the product and reply-from name of it. The index
+ * loads all of undici (fetch, WebSocket, caches, mocks), which is a fifth of the start. A name that
+ * is missing here fails the build.
+ */
+import Agent from 'undici/lib/dispatcher/agent.js'
+import BalancedPool from 'undici/lib/dispatcher/balanced-pool.js'
+import Client from 'undici/lib/dispatcher/client.js'
+import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
+import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
+import api from 'undici/lib/api/index.js'
+
+// As the index does.
+Object.assign(Dispatcher.prototype, api)
+
+export { Agent, BalancedPool, Client, Dispatcher, Pool, ProxyAgent }
+export { getGlobalDispatcher } from 'undici/lib/global.js'
