@@ -35,15 +35,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{- define "service-key-proxy.image" -}}
-{{- $repository := required "image.repository is required: no image is published" .Values.image.repository -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" $repository .Values.image.digest -}}
-{{- else -}}
-{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
-{{- end -}}
-{{- end -}}
-
 {{- define "service-key-proxy.secretName" -}}
 {{- if .Values.existingSecret.name -}}
 {{- .Values.existingSecret.name -}}
@@ -52,13 +43,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* Key of the Secret with the whole service key as JSON. */}}
+{{/* Field of the Secret with the whole service key as JSON; empty: there is none. */}}
 {{- define "service-key-proxy.secretKey" -}}
 {{- if .Values.existingSecret.name -}}
 {{- .Values.existingSecret.key -}}
 {{- else -}}
 credentials
 {{- end -}}
+{{- end -}}
+
+{{/* Label that a pod of the same namespace needs to be let in. */}}
+{{- define "service-key-proxy.callerLabel" -}}
+service-key-proxy/{{ include "service-key-proxy.fullname" . }}: caller
 {{- end -}}
 
 {{/* A duration as the proxy writes it (500ms, 25s, 2m, 1h) in whole milliseconds. */}}
