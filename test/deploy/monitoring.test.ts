@@ -1,0 +1,127 @@
+/** Alerts and dashboard: rules that promtool has tried, and no expression about a metric that is not there. */
+import t from 'tap'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { EXPOSED } from './metric-names.ts'
+import { missing, run } from './tools.ts'
+
+const ALERTS = 'helm/service-key-proxy/files/alerts.yaml'
+
+interface Alert {
+  readonly alert: string
+  readonly expr: string
+  readonly labels: { readonly severity: string }
+  readonly annotations: { readonly runbook: string }
+}
+
+interface Panel {
+  readonly id: number
+  readonly title: string
+  readonly description: string
+  readonly gridPos: {
+    readonly x: number
+    readonly y: number
+    readonly w: number
+    readonly h: number
+  }
+  readonly datasource: { readonly uid: string }
+  readonly targets: readonly { readonly refId: string; readonly expr: string }[]
+}
+
+interface Dashboard {
+  readonly schemaVersion: number
+  readonly templating: { readonly list: readonly { readonly name: string }[] }
+  readonly panels: readonly Panel[]
+}
+
+const read = (path: string): string => readFileSync(path, 'utf8')
+const alerts = (
+  parse(read(ALERTS)) as { readonly groups: readonly { readonly rules: readonly Alert[] }[] }
+).groups.flatMap(({ rules }) => rules)
+const dashboard = JSON.parse(read('helm/service-key-proxy/files/dashboard.json')) as Dashboard
+const queries = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
+
+const metricsIn = (expression: string): readonly string[] =>
+  expression.match(/\b(?:service_key_proxy|process|nodejs)_\w+/g) ?? []
+
+t.test('every expression names metrics that exist', async (t) => {
+  for (const expression of [...alerts.map(({ expr }) => expr), ...queries]) {
+    const names = metricsIn(expression)
+    t.ok(names.length > 0, expression)
+    for (const name of names) t.ok(EXPOSED.has(name), name)
+  }
+})
+
+t.test('every metric of the proxy has its place on the dashboard', async (t) => {
+  const shown = new Set(queries.flatMap(metricsIn))
+  const own = [...EXPOSED].filter((name) => name.startsWith('service_key_proxy_'))
+  for (const name of own.filter((name) => !/_(?:sum|count)$/.test(name)))
+    t.ok(shown.has(name), name)
+})
+
+t.test('the dashboard is complete: ids, data source, places', async (t) => {
+  t.ok(dashboard.schemaVersion >= 36)
+  const { panels } = dashboard
+  t.equal(new Set(panels.map(({ id }) => id)).size, panels.length)
+  const cells = panels.flatMap(({ gridPos: { x, y, w } }) =>
+    Array.from({ length: w }, (_, column) => `${x + column},${y}`),
+  )
+  t.equal(new Set(cells).size, cells.length, 'no panel lies on another')
+  for (const { title, description, datasource, gridPos, targets } of panels) {
+    t.ok(description, title)
+    t.equal(datasource.uid, '${datasource}', title)
+    t.ok(gridPos.x + gridPos.w <= 24, title)
+    t.equal(new Set(targets.map(({ refId }) => refId)).size, targets.length, title)
+  }
+  const variables = new Set(dashboard.templating.list.map(({ name }) => `$${name}`))
+  for (const name of queries.flatMap((expr) => expr.match(/\$(?!__)\w+/g) ?? [])) {
+    t.ok(variables.has(name), name)
+  }
+})
+
+t.test('every alert has a section in the run book', async (t) => {
+  const sections = read('docs/operations.md').match(/^### ServiceKeyProxy\w+$/gm) ?? []
+  t.same(
+    sections.map((line) => line.slice('### '.length)).toSorted(),
+    alerts.map(({ alert }) => alert).toSorted(),
+  )
+  for (const { alert, annotations, labels } of alerts) {
+    t.equal(annotations.runbook, `docs/operations.md#${alert.toLowerCase()}`)
+    t.ok(['critical', 'warning'].includes(labels.severity), alert)
+  }
+})
+
+t.test(
+  'each alert fires on what it is for and not on what looks like it',
+  {
+    skip: missing('promtool'),
+  },
+  async (t) => {
+    const tests = read('test/deploy/alerts.test.yaml')
+    for (const { alert } of alerts) t.ok(tests.includes(alert), alert)
+    for (const args of [
+      ['check', 'rules', ALERTS],
+      ['test', 'rules', 'test/deploy/alerts.test.yaml'],
+    ]) {
+      const { status, stdout, stderr } = run('promtool', args)
+      t.equal(status, 0, stdout + stderr)
+    }
+  },
+)
+
+t.test(
+  'Prometheus understands every query of the dashboard',
+  {
+    skip: missing('promtool'),
+  },
+  async (t) => {
+    const rules = queries.map((expr, index) => ({
+      record: `query:${index}`,
+      expr: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$\w+/g, '.+'),
+    }))
+    const file = `${t.testdir()}/queries.json`
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'queries', rules }] }))
+    const { status, stdout, stderr } = run('promtool', ['check', 'rules', file])
+    t.equal(status, 0, stdout + stderr)
+  },
+)
