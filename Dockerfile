@@ -33,7 +33,7 @@ COPY --from=production /app ./
 COPY --from=build /app/dist ./dist
 # Numeric, so that Kubernetes can check runAsNonRoot. Any other id works: nothing is written.
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 9090
 # No HEALTHCHECK: Kubernetes and Cloud Foundry ask /-/live and /-/ready themselves, and elsewhere it
 # would start a second node every time, which does not know a port given as a flag.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=1", "/app/dist/main.js"]
