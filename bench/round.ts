@@ -1,11 +1,12 @@
 /** One round: load on one proxy for some seconds, and what came of it. */
-import autocannon from 'autocannon'
+import { load, type Generator } from './load.ts'
 import { cpuMicroseconds } from './process-figures.ts'
-import type { Proxy } from './proxies.ts'
-import { PATH, requestOf, type Scenario } from './scenarios.ts'
+import type { Proxy } from './peers.ts'
+import { inUnit, type Scenario } from './scenarios.ts'
+import type { Surroundings } from './surroundings.ts'
 
 export interface Round {
-  /** CPU time of the proxy per request, in µs. */
+  /** CPU time of the proxy's process tree per request, in µs, or in seconds per GB. */
   readonly cpu: number | undefined
   /** Share of one CPU that the proxy used. */
   readonly busy: number | undefined
@@ -13,50 +14,42 @@ export interface Round {
   /** Latency in ms. */
   readonly p50: number
   readonly p99: number
+  /** Connections that the API saw opened, per 1,000 requests. */
+  readonly opened: number
 }
 
-const percentile = (sorted: Float64Array, share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-
-/** autocannon's own histogram knows whole milliseconds only; its events are finer. */
-const load = async (url: string, scenario: Scenario, seconds: number) => {
-  const latencies: number[] = []
-  const result = await new Promise<autocannon.Result>((resolve, reject) => {
-    const instance = autocannon(
-      {
-        url: `${url}${PATH}`,
-        connections: scenario.connections,
-        duration: seconds,
-        ...requestOf(scenario),
-      },
-      (error: unknown, done) => (error ? reject(error) : resolve(done)),
-    )
-    instance.on('response', (_client, _status, _bytes, latency) => latencies.push(latency))
-  })
-  const { errors, non2xx } = result
-  if (errors > 0 || non2xx > 0 || latencies.length === 0) {
-    throw new Error(`a round with ${errors} errors and ${non2xx} refusals does not count`)
-  }
-  return Float64Array.from(latencies).toSorted()
+export interface RoundOptions {
+  readonly proxy: Proxy
+  readonly scenario: Scenario
+  readonly seconds: number
+  readonly generator: Generator
+  readonly surroundings: Surroundings
+  readonly hasProcess: boolean
 }
 
-export const measure = async (
-  { child, url }: Proxy,
-  scenario: Scenario,
-  seconds: number,
-): Promise<Round> => {
-  if (!child.isRunning()) throw new Error('a proxy has ended by itself')
-  const cpuBefore = cpuMicroseconds(child.pid)
-  const startedAt = performance.now()
-  const latencies = await load(url, scenario, seconds)
-  const elapsed = (performance.now() - startedAt) * 1000
-  const cpuAfter = cpuMicroseconds(child.pid)
-  const used = cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore
+export const measure = async (options: RoundOptions): Promise<Round> => {
+  const { proxy, scenario, seconds, generator, surroundings, hasProcess } = options
+  const { child, url, headers } = proxy
+  if (!child.isRunning()) throw new Error('it has ended by itself')
+  const { folder, connectionsOpened } = surroundings
+  const openedBefore = await connectionsOpened()
+  const before = cpuMicroseconds(child.pid)
+  const { requests, elapsed, p50, p99 } = await load(
+    generator,
+    { url, headers, folder },
+    scenario,
+    seconds,
+  )
+  const after = cpuMicroseconds(child.pid)
+  const opened = (await connectionsOpened()) - openedBefore
+  const used =
+    hasProcess && before !== undefined && after !== undefined ? after - before : undefined
   return {
-    cpu: used && used / latencies.length,
-    busy: used && used / elapsed,
-    perSecond: latencies.length / (elapsed / 1e6),
-    p50: percentile(latencies, 0.5),
-    p99: percentile(latencies, 0.99),
+    cpu: used === undefined ? undefined : inUnit(scenario, used / requests),
+    busy: used === undefined ? undefined : used / elapsed,
+    perSecond: requests / (elapsed / 1e6),
+    p50,
+    p99,
+    opened: (opened / requests) * 1000,
   }
 }

@@ -1,31 +1,83 @@
 /** What is asked of every proxy. */
+
+export type Path = '/Small' | '/Large' | '/Huge'
+
+export interface Document {
+  readonly type: string
+  /** Without one: so many bytes of no meaning. */
+  readonly text?: string
+  readonly bytes: number
+}
+
 export interface Scenario {
+  readonly id: string
   readonly name: string
   readonly connections: number
   readonly method: 'GET' | 'POST'
-  /** Of a POST: JSON. */
-  readonly body?: string
+  readonly path: Path
+  /** The API is reached over TLS, and its certificate is verified. */
+  readonly tls?: boolean
+  /** Figures are CPU seconds per GB instead of µs per request. */
+  readonly perGigabyte?: boolean
 }
 
-export const PATH = '/Vendor'
-
-/** JSON text of exactly `size` bytes. */
-const jsonOf = (size: number): string => {
-  const frame = JSON.stringify({ Name: '' })
-  return JSON.stringify({ Name: 'x'.repeat(size - frame.length) })
+/** An answer of OData V2 of exactly `bytes` bytes, with nothing in it that a proxy would change. */
+const entities = (bytes: number): Document => {
+  const results: object[] = []
+  const json = (padding: string): string => JSON.stringify({ d: { results, padding } })
+  for (let id = 1; json('').length + 200 < bytes; id++) {
+    results.push({ ID: id, Name: `Vendor ${id}`, City: 'Walldorf', Scenario: 'A2A', Score: id / 3 })
+  }
+  const text = json('x'.repeat(bytes - json('').length))
+  return { type: 'application/json', text, bytes }
 }
 
-/** What the upstream answers to a GET, and what a POST carries. */
-export const DOCUMENT = jsonOf(2048)
+const HUGE = 10_000_000
 
-export const scenarios: readonly Scenario[] = [
-  { name: 'GET 2 KB, 1 connection', connections: 1, method: 'GET' },
-  { name: 'GET 2 KB, 32 connections', connections: 32, method: 'GET' },
-  { name: 'POST 2 KB, 32 connections', connections: 32, method: 'POST', body: DOCUMENT },
+export const DOCUMENTS: Readonly<Record<Path, Document>> = {
+  '/Small': entities(2048),
+  '/Large': entities(100 * 1024),
+  '/Huge': { type: 'application/octet-stream', bytes: HUGE },
+}
+
+const get = (id: string, connections: number): Scenario => ({
+  id,
+  name: `GET 2 KB, ${connections === 1 ? '1 connection' : `${connections} connections`}`,
+  connections,
+  method: 'GET',
+  path: '/Small',
+})
+
+export const SCENARIOS: readonly Scenario[] = [
+  get('get-1', 1),
+  get('get-32', 32),
+  get('get-256', 256),
+  { ...get('tls-32', 32), name: 'GET 2 KB over verified TLS', tls: true },
+  { id: 'post-32', name: 'POST 2 KB', connections: 32, method: 'POST', path: '/Small' },
+  { id: 'get-100k', name: 'GET 100 KB of JSON', connections: 32, method: 'GET', path: '/Large' },
+  {
+    id: 'down-10m',
+    name: '10 MB down',
+    connections: 4,
+    method: 'GET',
+    path: '/Huge',
+    perGigabyte: true,
+  },
+  {
+    id: 'up-10m',
+    name: '10 MB up',
+    connections: 4,
+    method: 'POST',
+    path: '/Huge',
+    perGigabyte: true,
+  },
 ]
 
-/** Method, header fields and body, as `fetch` and autocannon both take them. */
-export const requestOf = ({ method, body }: Scenario) =>
-  body === undefined
-    ? { method }
-    : { method, body, headers: { 'content-type': 'application/json' } }
+export const bodyOf = ({ path }: Scenario): Buffer => {
+  const { text, bytes } = DOCUMENTS[path]
+  return text === undefined ? Buffer.alloc(bytes, 'x') : Buffer.from(text)
+}
+
+/** CPU µs per request → the unit of the scenario's figures. */
+export const inUnit = ({ perGigabyte }: Scenario, cpu: number): number =>
+  perGigabyte === true ? (cpu / 1e6) * (1e9 / HUGE) : cpu

@@ -11,16 +11,27 @@ export interface TokenServer {
   readonly url: string
   /** The field that the proxies have to send. */
   readonly authorization: string
+  /** When tokens were asked for, on the clock of `performance.now()`. */
+  readonly grants: readonly number[]
   readonly close: () => void
 }
 
-export const startTokenServer = async (): Promise<TokenServer> => {
-  const token = randomBytes(TOKEN_BYTES).toString('base64url').slice(0, TOKEN_BYTES)
+export interface TokenServerOptions {
+  /** Of its tokens, in seconds. */
+  readonly lifetime?: number
+  readonly token?: string
+}
+
+export const startTokenServer = async (options: TokenServerOptions = {}): Promise<TokenServer> => {
+  const random = randomBytes(TOKEN_BYTES).toString('base64url').slice(0, TOKEN_BYTES)
+  const { lifetime = TWELVE_HOURS, token = random } = options
+  const grants: number[] = []
   const server = createServer((request, response) => {
+    grants.push(performance.now())
     request.resume()
     response.setHeader('content-type', 'application/json')
     response.end(
-      JSON.stringify({ access_token: token, token_type: 'bearer', expires_in: TWELVE_HOURS }),
+      JSON.stringify({ access_token: token, token_type: 'bearer', expires_in: lifetime }),
     )
   })
   server.listen(0, '127.0.0.1')
@@ -29,6 +40,7 @@ export const startTokenServer = async (): Promise<TokenServer> => {
   return {
     url: `http://127.0.0.1:${port}`,
     authorization: `Bearer ${token}`,
+    grants,
     close: () => {
       server.close()
       server.closeAllConnections()

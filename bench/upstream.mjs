@@ -1,34 +1,60 @@
 /**
- * The API behind the proxies: 2 KB of JSON on GET, swallows POST bodies. Wrong tokens and sizes are
- * errors, so that a proxy that does less than its job cannot look fast. Plain .mjs: no loader.
+ * The API behind the proxies: JSON of three sizes on GET, reads POST bodies to their end. Wrong
+ * tokens and sizes are errors, so that a proxy that does less than its job cannot look fast. Over
+ * http and TLS; a third port tells how many connections were opened. Plain .mjs: no loader.
  */
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { once } from 'node:events'
 
-const expected = process.env.BENCH_AUTHORIZATION
-const postBytes = Number(process.env.BENCH_POST_BYTES)
-const document = process.env.BENCH_DOCUMENT
+const { authorization, certificate, key, documents } = JSON.parse(process.env.BENCH_UPSTREAM)
 
-const answer = (response, status, body) => {
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-  })
+/** Path → what a GET is answered with, and how long a POST has to be. */
+const bodies = new Map(
+  Object.entries(documents).map(([path, { type, text, bytes }]) => [
+    `/v1${path}`,
+    { type, body: text === undefined ? Buffer.alloc(bytes, 'x') : Buffer.from(text) },
+  ]),
+)
+
+const answer = (response, status, type, body) => {
+  response.writeHead(status, ['content-type', type, 'content-length', body.length])
   response.end(body)
 }
 
-const server = createServer((request, response) => {
-  if (request.headers.authorization !== expected) return answer(response, 401, '{}')
-  if (request.url !== '/v1/Vendor') return answer(response, 404, '{}')
-  if (request.method !== 'POST') return answer(response, 200, document)
+const EMPTY = Buffer.from('{}')
+const JSON_TYPE = 'application/json'
+
+const serve = (request, response) => {
+  if (request.headers.authorization !== authorization)
+    return answer(response, 401, JSON_TYPE, EMPTY)
+  const document = bodies.get(request.url)
+  if (document === undefined) return answer(response, 404, JSON_TYPE, EMPTY)
+  if (request.method !== 'POST') return answer(response, 200, document.type, document.body)
   let received = 0
   request.on('data', (chunk) => {
     received += chunk.length
   })
-  request.on('end', () => answer(response, received === postBytes ? 201 : 400, '{}'))
-})
+  request.on('end', () => {
+    answer(response, received === document.body.length ? 201 : 400, JSON_TYPE, EMPTY)
+  })
+}
 
-// The proxies decide when a connection ends, not this server in a pause between two rounds.
-server.keepAliveTimeout = 0
-server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`http://127.0.0.1:${server.address().port}\n`)
-})
+let opened = 0
+const listen = async (server) => {
+  server.on('connection', () => {
+    opened += 1
+  })
+  // The proxies decide when a connection ends, not this server in a pause between two rounds.
+  server.keepAliveTimeout = 0
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server.address().port
+}
+
+const plain = await listen(createServer(serve))
+const tls = await listen(createTlsServer({ cert: certificate, key }, serve))
+const counter = createServer((_request, response) => response.end(String(opened)))
+counter.listen(0, '127.0.0.1')
+await once(counter, 'listening')
+process.stdout.write(`${JSON.stringify({ plain, tls, counter: counter.address().port })}\n`)

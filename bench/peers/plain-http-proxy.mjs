@@ -5,14 +5,13 @@
 import httpProxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
 
-const authorization = process.env.BENCH_AUTHORIZATION
+const { BENCH_UPSTREAM: upstream, BENCH_AUTHORIZATION: authorization, PORT: port } = process.env
 
-const app = Fastify({ logger: false })
+const app = Fastify({ logger: false, bodyLimit: 100 * 1024 * 1024 })
 app.register(httpProxy, {
-  upstream: process.env.BENCH_UPSTREAM,
+  upstream,
   replyOptions: {
     rewriteRequestHeaders: (_request, headers) => ({ ...headers, authorization }),
   },
 })
-
-process.stdout.write(`${await app.listen({ host: '127.0.0.1', port: 0 })}\n`)
+await app.listen({ host: '127.0.0.1', port })

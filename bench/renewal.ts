@@ -1,0 +1,77 @@
+/** What callers notice of a token's renewal: the proxy as shipped, under load, a short-lived token. */
+import autocannon from 'autocannon'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { untilRight } from './first-answer.ts'
+import { freePort, startSilent } from './children.ts'
+import { environmentOf, startCommand } from './peers.ts'
+import { median, type Renewal } from './results.ts'
+import { SCENARIOS, type Scenario } from './scenarios.ts'
+import type { Surroundings } from './surroundings.ts'
+import { startTokenServer } from './token-server.ts'
+
+/** Seconds; a token is renewed at about half of it. */
+const LIFETIME = 24
+const SECOND = 1_000
+
+interface Answered {
+  readonly at: number
+  readonly latency: number
+}
+
+const p99 = (answers: readonly Answered[], from: number): number => {
+  const latencies = answers
+    .filter(({ at }) => at >= from && at < from + SECOND)
+    .map(({ latency }) => latency)
+    .toSorted((a, b) => a - b)
+  return latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN
+}
+
+const ratioAt = (answers: readonly Answered[], renewal: number): number => {
+  const begin = renewal - SECOND / 2
+  const neighbours = (p99(answers, begin - SECOND) + p99(answers, begin + SECOND)) / 2
+  return p99(answers, begin) / neighbours
+}
+
+const load = async (url: string, seconds: number): Promise<Answered[]> => {
+  const answers: Answered[] = []
+  await new Promise<void>((resolve, reject) => {
+    const instance = autocannon({ url, connections: 32, duration: seconds }, (error: unknown) =>
+      error ? reject(error) : resolve(),
+    )
+    instance.on('response', (_client, status, _bytes, latency) => {
+      if (status !== 200) reject(new Error(`a caller got ${status} at a renewal`))
+      answers.push({ at: performance.now(), latency })
+    })
+  })
+  return answers
+}
+
+/** @param seconds of load */
+export const measureRenewal = async (
+  surroundings: Surroundings,
+  seconds: number,
+): Promise<Renewal> => {
+  const token = surroundings.authorization.replace('Bearer ', '')
+  const tokens = await startTokenServer({ lifetime: LIFETIME, token })
+  const port = await freePort()
+  const own = { ...surroundings, tokenServer: tokens.url }
+  const logFile = `${surroundings.folder}/renewal.log`
+  const log = openSync(logFile, 'w')
+  const command = surroundings.proxyCommand(startCommand())
+  const child = startSilent(command, environmentOf(own, { tls: false, port }), log)
+  const scenario = SCENARIOS.find(({ id }) => id === 'get-32') as Scenario
+  const url = `http://127.0.0.1:${port}`
+  await untilRight({ child, url, headers: {} }, scenario)
+  const before = readFileSync(logFile, 'utf8').split('"waited"').length
+  const answers = await load(url + scenario.path, seconds)
+  await child.stop()
+  closeSync(log)
+  tokens.close()
+  const [first = 0, last = 0] = [answers[0]?.at, answers.at(-1)?.at]
+  const renewals = tokens.grants.filter((at) => at > first + 2 * SECOND && at < last - 2 * SECOND)
+  return {
+    renewals: renewals.length,
+    waited: readFileSync(logFile, 'utf8').split('"waited"').length - before,
+    ratio: median(renewals.map((at) => ratioAt(answers, at))) ?? Number.NaN,
+  }
+}

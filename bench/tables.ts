@@ -1,0 +1,111 @@
+/** Results → Markdown tables. Pure. */
+import {
+  medianOf,
+  outcomeOf,
+  quotient,
+  ratioOf,
+  show,
+  startOf,
+  type Figure,
+  type Results,
+} from './results.ts'
+
+const BASE = 'plain-http-proxy'
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+
+const tableOf = (head: readonly string[], rows: readonly (readonly string[])[], texts = 1) => {
+  const rule = head.map((_, index) => (index < texts ? '---' : '---:'))
+  return [head, rule, ...rows].map(line).join('\n')
+}
+
+const withRatio = (value: Figure, ratio: Figure, digits = 0): string => {
+  if (value === undefined) return 'n/a'
+  return ratio === undefined ? show(value, digits) : `${show(value, digits)} (${show(ratio, 2)})`
+}
+
+const digitsOf = (perGigabyte: boolean | undefined): number => (perGigabyte === true ? 2 : 0)
+
+/** CPU of every peer in every scenario, with its ratio to the baseline. */
+export const cpuTable = (results: Results): string => {
+  const { peers, scenarios } = results
+  const head = ['', ...scenarios.map(({ name }) => name)]
+  const rows = peers
+    .filter(({ id }) => id !== 'direct')
+    .map(({ id, name }) => [
+      id.startsWith('s') || id === 'bare' ? `**${name}**` : name,
+      ...scenarios.map(({ id: scenario, perGigabyte }) => {
+        const cpu = medianOf(outcomeOf(results, scenario, id), 'cpu')
+        const ratio = ratioOf(results, scenario, { peer: id, base: BASE })
+        return withRatio(cpu, ratio, digitsOf(perGigabyte))
+      }),
+    ])
+  return tableOf(head, rows)
+}
+
+/** Start and memory of every peer, with ratios to the baseline. */
+export const startTable = (results: Results): string => {
+  const cell = (peer: string, name: 'time' | 'cpu' | 'idle'): string => {
+    const value = startOf(results, peer, name)
+    return withRatio(value, quotient(value, startOf(results, BASE, name)))
+  }
+  const peak = (peer: string, scenario: string): string => {
+    const value = outcomeOf(results, scenario, peer)?.peak
+    return withRatio(value, quotient(value, outcomeOf(results, scenario, BASE)?.peak))
+  }
+  const head = [
+    '',
+    'start ms',
+    'start CPU ms',
+    'idle MB',
+    'peak MB, 2 KB × 32',
+    'peak MB, 10 MB × 4',
+  ]
+  const rows = results.peers
+    .filter(({ id }) => id !== 'direct')
+    .map(({ id, name }) => [
+      name,
+      cell(id, 'time'),
+      cell(id, 'cpu'),
+      cell(id, 'idle'),
+      peak(id, 'get-32'),
+      peak(id, 'down-10m'),
+    ])
+  return tableOf(head, rows)
+}
+
+/** Everything about one scenario. */
+export const scenarioTable = (results: Results, scenario: string): string => {
+  const unit = results.scenarios.find(({ id }) => id === scenario)
+  const head = [
+    unit?.name ?? scenario,
+    unit?.perGigabyte === true ? 'CPU s/GB' : 'CPU µs/request',
+    '÷ plain',
+    '÷ nginx',
+    'req/s',
+    'p50 ms',
+    'p99 ms',
+    'peak MB',
+    'opened/1,000',
+    'proxy CPU',
+  ]
+  const rows = results.peers.map(({ id, name }) => {
+    const outcome = outcomeOf(results, scenario, id)
+    if (outcome?.failure !== undefined)
+      return [name, outcome.failure, ...head.slice(2).map(() => '')]
+    const busy = medianOf(outcome, 'busy')
+    return [
+      name,
+      show(medianOf(outcome, 'cpu'), digitsOf(unit?.perGigabyte)),
+      show(ratioOf(results, scenario, { peer: id, base: BASE }), 2),
+      show(ratioOf(results, scenario, { peer: id, base: 'nginx' }), 2),
+      show(medianOf(outcome, 'perSecond')),
+      show(medianOf(outcome, 'p50'), 2),
+      show(medianOf(outcome, 'p99'), 2),
+      show(outcome?.peak),
+      show(medianOf(outcome, 'opened'), 2),
+      busy === undefined ? 'n/a' : `${show(busy * 100)} %`,
+    ]
+  })
+  return tableOf(head, rows)
+}
