@@ -1,5 +1,13 @@
 /** Results → one SVG: a row for each peer, a column of bars for each cost. Pure. */
-import { medianOf, outcomeOf, startOf, type Figure, type Results } from './results.ts'
+import {
+  BASELINE,
+  OURS,
+  medianOf,
+  outcomeOf,
+  startOf,
+  type Figure,
+  type Results,
+} from './results.ts'
 
 interface Column {
   readonly title: string
@@ -14,8 +22,6 @@ const TOP = 128
 const ROW = 34
 const BAR = 16
 const LABELS = 250
-const BASE = 'plain-http-proxy'
-const OURS: ReadonlySet<string> = new Set(['shipped', 'bare'])
 
 const COLUMNS: readonly Column[] = [
   {
@@ -78,10 +84,10 @@ const bar = (
   if (value === undefined) return ''
   const width = Math.max(2, (value / largest) * column.width)
   const ours = OURS.has(peer) ? ' ours' : ''
-  const base = column.value(results, BASE)
+  const base = column.value(results, BASELINE)
   const first = column === COLUMNS[0]
   const ratio =
-    first && base !== undefined && peer !== BASE ? `  ${(value / base).toFixed(2)}×` : ''
+    first && base !== undefined && peer !== BASELINE ? `  ${(value / base).toFixed(2)}×` : ''
   const x = column.left
   return `<rect class="bar${ours}" x="${x}" y="${y - BAR / 2}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>
 <text class="value${ours}" x="${(x + width + 6).toFixed(1)}" y="${y + 4}" xml:space="preserve">${value.toFixed(0)}${ratio}</text>`

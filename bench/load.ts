@@ -47,10 +47,11 @@ const byWrk = async (
 ): Promise<Load> => {
   const body = scenario.method === 'POST' ? `${folder}/body-${scenario.id}` : 'none'
   if (body !== 'none') writeFileSync(body, bodyOf(scenario))
-  const { stdout } = await wrk([
-    ...['-t1', `-c${scenario.connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', SCRIPT],
-    ...[url + scenario.path, '--', scenario.method, body, ...Object.entries(headers).flat()],
-  ])
+  const own = Object.entries(headers).flat()
+  const shape = ['-t1', `-c${scenario.connections}`, `-d${seconds}s`, '--timeout', '30s']
+  const { stdout } = await wrk(
+    shape.concat('-s', SCRIPT, url + scenario.path, '--', scenario.method, body, own),
+  )
   const figures = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Load & { errors: number }
   const { errors, requests, elapsed, p50, p99 } = figures
   refuseErrors(errors, requests)

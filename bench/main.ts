@@ -112,7 +112,7 @@ const runScenario = async (
   for (const { peer, failure } of outcomes) {
     if (failure !== undefined) say(`  ${peer} does not count: ${failure}\n`)
   }
-  await Promise.all(contestants.map(({ proxy }) => proxy?.child.stop()))
+  await Promise.all(contestants.map(async ({ proxy }) => proxy?.child.stop()))
   return outcomes
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { configSchema } from '../src/config/config-schema.ts'
 import { freePort, startSilent, type Child, type Environment } from './children.ts'
 import { nginxConfiguration } from './nginx.ts'
+import { BASELINE } from './results.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface Proxy {
@@ -139,8 +140,6 @@ const direct: Peer = {
     headers: { authorization: surroundings.authorization },
   }),
 }
-
-export const BASELINE = 'plain-http-proxy'
 
 export const PEERS: readonly Peer[] = [
   ourProxy('shipped', 'service-key-proxy, as shipped', {}),

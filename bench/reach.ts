@@ -1,5 +1,6 @@
 /** The figures to reach, and what a run made of them. Pure. */
 import {
+  BASELINE,
   medianOf,
   outcomeOf,
   quotient,
@@ -18,18 +19,19 @@ interface Goal {
   readonly value: (results: Results) => Figure
 }
 
-const PLAIN = 'plain-http-proxy'
-
 const cpu =
-  (scenario: string, peer: string, base = PLAIN) =>
+  (scenario: string, peer: string, base = BASELINE) =>
   (results: Results) =>
     ratioOf(results, scenario, { peer, base })
 
 const peak = (scenario: string) => (results: Results) =>
-  quotient(outcomeOf(results, scenario, 'shipped')?.peak, outcomeOf(results, scenario, PLAIN)?.peak)
+  quotient(
+    outcomeOf(results, scenario, 'shipped')?.peak,
+    outcomeOf(results, scenario, BASELINE)?.peak,
+  )
 
 const start = (name: 'time' | 'cpu' | 'idle') => (results: Results) =>
-  quotient(startOf(results, 'shipped', name), startOf(results, PLAIN, name))
+  quotient(startOf(results, 'shipped', name), startOf(results, BASELINE, name))
 
 const goal = (
   number: string,
@@ -53,7 +55,7 @@ const GOALS: readonly Goal[] = [
   goal('7', '… ÷ SAP Cloud SDK', 0.12, 0.08, cpu('get-32', 'shipped', 'fastify-cloud-sdk')),
   goal('7', '… ÷ axios', 0.25, 0.19, cpu('get-32', 'shipped', 'fastify-axios')),
   goal('8', 'p50 at one connection, as shipped ÷ plain', 1, 0.87, (results) =>
-    ratioOf(results, 'get-1', { peer: 'shipped', base: PLAIN, name: 'p50' }),
+    ratioOf(results, 'get-1', { peer: 'shipped', base: BASELINE, name: 'p50' }),
   ),
   goal('9', 'start ÷ plain', 1, 0.75, start('time')),
   goal('10', 'idle memory ÷ plain', 1.05, 1, start('idle')),
@@ -76,16 +78,14 @@ const verdict = (value: Figure, { must, aim }: Goal): string => {
 /** A table of all goals; several runs, such as those of two versions of Node, side by side. */
 export const reachTable = (runs: readonly Results[]): string => {
   const head = ['', 'figure', 'must', 'aim', ...runs.flatMap(({ node }) => [`Node ${node}`, ''])]
-  const rows = GOALS.map((each) => [
-    each.number,
-    each.text,
-    String(each.must),
-    String(each.aim),
-    ...runs.flatMap((results) => {
+  const rows = GOALS.map((each) => {
+    const { number, text, must, aim } = each
+    const cells = runs.flatMap((results) => {
       const value = each.value(results)
       return [show(value, 2), verdict(value, each)]
-    }),
-  ])
+    })
+    return [number, text, String(must), String(aim)].concat(cells)
+  })
   const rule = head.map((_, index) => (index < 2 ? '---' : '---:'))
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

@@ -2,6 +2,12 @@
 import type { Round } from './round.ts'
 import type { Start } from './start-up.ts'
 
+/** The peer that ratios refer to. */
+export const BASELINE = 'plain-http-proxy'
+
+/** Shown as ours. */
+export const OURS: ReadonlySet<string> = new Set(['shipped', 'bare'])
+
 export interface Outcome {
   readonly scenario: string
   readonly peer: string

@@ -1,5 +1,7 @@
 /** Results → Markdown tables. Pure. */
 import {
+  BASELINE,
+  OURS,
   medianOf,
   outcomeOf,
   quotient,
@@ -9,8 +11,6 @@ import {
   type Figure,
   type Results,
 } from './results.ts'
-
-const BASE = 'plain-http-proxy'
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 
@@ -29,29 +29,27 @@ const digitsOf = (perGigabyte: boolean | undefined): number => (perGigabyte === 
 /** CPU of every peer in every scenario, with its ratio to the baseline. */
 export const cpuTable = (results: Results): string => {
   const { peers, scenarios } = results
-  const head = ['', ...scenarios.map(({ name }) => name)]
+  const cells = (id: string): string[] =>
+    scenarios.map(({ id: scenario, perGigabyte }) => {
+      const cpu = medianOf(outcomeOf(results, scenario, id), 'cpu')
+      const ratio = ratioOf(results, scenario, { peer: id, base: BASELINE })
+      return withRatio(cpu, ratio, digitsOf(perGigabyte))
+    })
   const rows = peers
     .filter(({ id }) => id !== 'direct')
-    .map(({ id, name }) => [
-      id.startsWith('s') || id === 'bare' ? `**${name}**` : name,
-      ...scenarios.map(({ id: scenario, perGigabyte }) => {
-        const cpu = medianOf(outcomeOf(results, scenario, id), 'cpu')
-        const ratio = ratioOf(results, scenario, { peer: id, base: BASE })
-        return withRatio(cpu, ratio, digitsOf(perGigabyte))
-      }),
-    ])
-  return tableOf(head, rows)
+    .map(({ id, name }) => [OURS.has(id) ? `**${name}**` : name].concat(cells(id)))
+  return tableOf([''].concat(scenarios.map(({ name }) => name)), rows)
 }
 
 /** Start and memory of every peer, with ratios to the baseline. */
 export const startTable = (results: Results): string => {
   const cell = (peer: string, name: 'time' | 'cpu' | 'idle'): string => {
     const value = startOf(results, peer, name)
-    return withRatio(value, quotient(value, startOf(results, BASE, name)))
+    return withRatio(value, quotient(value, startOf(results, BASELINE, name)))
   }
   const peak = (peer: string, scenario: string): string => {
     const value = outcomeOf(results, scenario, peer)?.peak
-    return withRatio(value, quotient(value, outcomeOf(results, scenario, BASE)?.peak))
+    return withRatio(value, quotient(value, outcomeOf(results, scenario, BASELINE)?.peak))
   }
   const head = [
     '',
@@ -97,7 +95,7 @@ export const scenarioTable = (results: Results, scenario: string): string => {
     return [
       name,
       show(medianOf(outcome, 'cpu'), digitsOf(unit?.perGigabyte)),
-      show(ratioOf(results, scenario, { peer: id, base: BASE }), 2),
+      show(ratioOf(results, scenario, { peer: id, base: BASELINE }), 2),
       show(ratioOf(results, scenario, { peer: id, base: 'nginx' }), 2),
       show(medianOf(outcome, 'perSecond')),
       show(medianOf(outcome, 'p50'), 2),

@@ -1,11 +1,11 @@
 /** A forwarder as teams write it by hand: Fastify, and axios for the call. */
-import axios from 'axios'
+import { create } from 'axios'
 import Fastify from 'fastify'
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 
 const { BENCH_UPSTREAM, BENCH_AUTHORIZATION: authorization, PORT: port } = process.env
-const client = axios.create({
+const client = create({
   baseURL: BENCH_UPSTREAM,
   httpAgent: new Agent({ keepAlive: true }),
   httpsAgent: new TlsAgent({ keepAlive: true }),
