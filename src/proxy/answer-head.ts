@@ -1,12 +1,15 @@
 /**
  * The head of an answer on its way to the caller. It waits for what arrived together with it, so
- * that both go out in one write, but for nothing more: a caller is told at once that the API has
- * begun to answer.
+ * that all of a small answer goes out in one write, but for nothing more: a caller is told at once
+ * that the API has begun to answer.
  */
 import type { ServerResponse } from 'node:http'
 
 /** A reason phrase says nothing (RFC 9112 §4), so that what Node would not write is left out. */
 const reasonPhrase = (text: string): string => (/^[\t\x20-\x7e]*$/.test(text) ? text : '')
+
+/** A string of this size joins the head; larger ones would be copied once more on their way out. */
+const MAX_JOINED_BYTES = 12 * 1024
 
 export class AnswerHead {
   readonly status: number
@@ -14,6 +17,8 @@ export class AnswerHead {
   readonly #text: string
   readonly #headers: string[]
   #held = true
+  /** The piece of the body that arrived together with it. */
+  #piece: Buffer | undefined
 
   /** @param headers alternating names and values */
   constructor(response: ServerResponse, status: number, text: string, headers: string[]) {
@@ -31,12 +36,35 @@ export class AnswerHead {
     })
   }
 
+  /** @returns whether the piece goes out together with the head; if not, it has to be written */
+  hold(piece: Buffer): boolean {
+    if (!this.#held || this.#piece !== undefined) return false
+    this.#piece = piece
+    return true
+  }
+
   /** @returns whether it had still to be sent */
   send(): boolean {
     if (!this.#held) return false
     this.#held = false
     this.#response.writeHead(this.status, this.#text, this.#headers)
+    if (this.#piece !== undefined) this.#response.write(this.#piece)
     return true
+  }
+
+  /** Ends the answer, after what was held. */
+  end(): void {
+    const piece = this.#piece
+    if (!this.#held || piece === undefined) {
+      this.send()
+      this.#response.end()
+      return
+    }
+    this.#held = false
+    this.#response.writeHead(this.status, this.#text, this.#headers)
+    // As latin1, bytes stay bytes, and Node makes one string and one write of head and body.
+    if (piece.length <= MAX_JOINED_BYTES) this.#response.end(piece.toString('latin1'), 'latin1')
+    else this.#response.end(piece)
   }
 
   /** It will not be sent any more; an answer of the proxy itself takes its place. */
