@@ -33,7 +33,10 @@ export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
     if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
-    names = new Set([...names, ...nominatedBy(raw[i + 1] as string)])
+    const value = raw[i + 1] as string
+    // What nearly every message says, and what nominates nothing.
+    if (value === 'keep-alive' || value === 'close') continue
+    names = new Set([...names, ...nominatedBy(value)])
   }
   return names
 }
