@@ -40,14 +40,14 @@ export class PlainAnswer implements Answer {
   }
 
   write(chunk: Buffer): boolean {
-    this.#head.send()
     this.#journal.responseBytes += chunk.length
+    if (this.#head.hold(chunk)) return true
+    this.#head.send()
     return this.#response.write(chunk)
   }
 
   end(): void {
-    this.#head.send()
-    this.#response.end()
+    this.#head.end()
   }
 
   drop(): void {
