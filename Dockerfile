@@ -5,17 +5,11 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Scripts stay off: `prepare` would compile before the sources are here, and cost the cached layer.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json LICENSE ./
+COPY build ./build
 COPY src ./src
-RUN npm run build
-
-FROM node:24-slim AS production
-WORKDIR /app
-COPY package.json package-lock.json LICENSE ./
 # Readable for any user id, whatever the modes in the build context.
-RUN npm ci --omit=dev --ignore-scripts \
-  && rm package-lock.json \
-  && chmod -R a+rX .
+RUN npm run build && chmod -R a+rX dist package.json LICENSE
 
 # Distroless: node, its libraries and CA certificates, but no shell, npm or package manager, which
 # nothing here needs. There are no native modules, so the Debian release of the build is irrelevant.
@@ -29,11 +23,11 @@ LABEL org.opencontainers.image.title="service-key-proxy" \
   org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=production /app ./
+COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/dist ./dist
 # Numeric, so that Kubernetes can check runAsNonRoot. Any other id works: nothing is written.
 USER 65532:65532
 EXPOSE 8080 9090
 # No HEALTHCHECK: Kubernetes and Cloud Foundry ask /-/live and /-/ready themselves, and elsewhere it
 # would start a second node every time, which does not know a port given as a flag.
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=1", "/app/dist/main.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=1", "/app/dist/service-key-proxy.mjs"]
