@@ -33,7 +33,7 @@ const spelled = (code: number, length: number): number =>
   (length << 8) | (code < BEYOND_ASCII ? code : BEYOND_ASCII)
 
 export const codeOf = (character: number): number => character & 0xff
-export const lengthOf = (character: number): number => character >> 8
+const lengthOf = (character: number): number => character >> 8
 
 const cut = (bytes: Buffer, at: number, isLast: boolean): number =>
   isLast ? spelled(bytes[at] as number, 1) : INCOMPLETE
