@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { KeyReading } from '../src/service-key/key-source.ts'
+import { systemClock, type Clock } from '../src/clock.ts'
 import { freePort } from './fixtures/free-port.ts'
 import { call } from './fixtures/http-client.ts'
 import { readingOf, startProxy } from './fixtures/proxy.ts'
@@ -29,10 +30,15 @@ const startApi = async (t: Test, secrets: ReadonlySet<string>) =>
 type Delivered = KeyReading | { ok: false; reason: 'invalid'; problems: string[] }
 
 /** A proxy whose key a test may replace, and that looks at it when told to. */
-const start = async (t: Test, first: KeyReading, settings: Record<string, string> = {}) => {
+const start = async (
+  t: Test,
+  first: KeyReading,
+  settings: Record<string, string> = {},
+  clock = systemClock,
+) => {
   let delivered: Delivered = first
   const sources = [{ name: 'intas', read: () => delivered }]
-  const { app, port, log } = await startProxy(t, { sources, settings })
+  const { app, port, log } = await startProxy(t, { sources, settings, clock })
   const logged = async (pattern: RegExp): Promise<void> => {
     while (!log.some(({ msg }) => pattern.test(String(msg)))) await new Promise(setImmediate)
   }
@@ -75,6 +81,12 @@ t.test('a key that is replaced on disk', async (t) => {
     tokens.valid.delete('old-secret')
     t.equal(await proxy.get(), '200 new-secret-token-2', 'the API refuses the old one: replayed')
     t.equal(tokens.server.requests.length, 2)
+    for (const secret of ['third-secret', 'fourth-secret']) {
+      tokens.valid.clear()
+      tokens.valid.add(secret)
+      proxy.deliver(reading(secret))
+      t.match(await proxy.get(), new RegExp(`^200 ${secret}`))
+    }
   })
 
   t.test(
@@ -158,7 +170,17 @@ t.test('a key that is replaced on disk', async (t) => {
       else response.end('{}')
     })
     const next = await startApi(t, there.valid)
-    const proxy = await start(t, readingOf(here.endpoint, { '': old.url }, options('a-secret')))
+    const retire: (() => void)[] = []
+    const clock: Clock = {
+      ...systemClock,
+      schedule: (ms, task, options) => {
+        if (ms !== 600_000) return systemClock.schedule(ms, task, options)
+        retire.push(task)
+        return () => {}
+      },
+    }
+    const first = readingOf(here.endpoint, { '': old.url }, options('a-secret'))
+    const proxy = await start(t, first, {}, clock)
     await proxy.get()
     const slow = proxy.get('/slow')
     while (held.length === 0) await new Promise(setImmediate)
@@ -169,6 +191,10 @@ t.test('a key that is replaced on disk', async (t) => {
     for (const finish of held) finish()
     t.equal(await slow, '200 undefined', 'what was under way ends where it began')
     t.same(new Set(seen), new Set(['Bearer a-secret-token-1']))
+    t.ok(old.open() > 0)
+    for (const close of retire) close()
+    while (old.open() > 0) await new Promise(setImmediate)
+    t.equal(await proxy.get(), '200 b-secret-token-1', 'only the old connections are closed')
     t.ok(next.requests.every(({ headers }) => headers.authorization?.startsWith('Bearer b-')))
   })
 
@@ -186,6 +212,17 @@ t.test('a key that is replaced on disk', async (t) => {
     await proxy.logged(REFUSED)
     t.equal(await proxy.get(), '200 a-secret-token-1')
   })
+})
+
+t.test('a folder that cannot be watched is polled, and the log says so', async (t) => {
+  const tokens = await startTokens(t, ['a-secret'])
+  const watch = [{ directory: '/nowhere/at/all' }]
+  const bases = { '': 'http://127.0.0.1:1' }
+  const { log } = await start(t, readingOf(tokens.endpoint, bases, { watch }))
+  t.match(
+    log.filter(({ directory }) => directory !== undefined),
+    [{ level: 'warn', code: 'ENOENT', directory: '/nowhere/at/all', msg: /by polling only/ }],
+  )
 })
 
 t.test(

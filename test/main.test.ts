@@ -95,6 +95,7 @@ t.test('the built program is one file that needs no other, for a terminal too', 
     VCAP_SERVICES: vcapServices(api.url, tokenServer.url),
     SKP_DRAIN_DELAY: '0ms',
     SKP_LOG_FORMAT: 'pretty',
+    SKP_ADMIN_PORT: '0',
   }
   const { child, stdout, ended } = startProgram(t, [], environment, [file])
   const shown = async (pattern: RegExp): Promise<string> => {
@@ -104,7 +105,7 @@ t.test('the built program is one file that needs no other, for a terminal too', 
       if (child.stdout !== null) await once(child.stdout, 'data')
     }
   }
-  const port = Number(await shown(/http:\/\/127\.0\.0\.1:(\d+)/))
+  const port = Number(await shown(/listening on http:\/\/127\.0\.0\.1:(\d+)/))
   t.match(await call(port, { path: '/Vendor' }), { status: 200 })
   t.equal(await shown(/INFO.*: GET (\/Vendor) 200/), '/Vendor')
   child.kill('SIGTERM')

@@ -33,6 +33,24 @@ t.test(
   },
 )
 
+t.test('bytes stay bytes, whether they go out with the head or after it', async (t) => {
+  const api = await startRawServer(t, (socket) => {
+    socket.on('data', (request) => {
+      const length = Number(/\/(\d+)/.exec(request.toString())?.[1])
+      const body = Buffer.from(Array.from({ length }, (_, i) => i % 256))
+      socket.write(
+        Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`), body]),
+      )
+    })
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  for (const length of [0, 1, 256, 12 * 1024, 12 * 1024 + 1, 40_000]) {
+    const { body } = await call(port, { path: `/${length}` })
+    t.equal(body.length, length)
+    t.ok(body.every((byte, i) => byte === i % 256))
+  }
+})
+
 t.test('a 304 may say how long the body is that it does not have', async (t) => {
   const api = await startRawServer(t, (socket) => {
     socket.on('data', () =>
