@@ -173,6 +173,7 @@ t.test('a crash goes to the log', async (t) => {
   const { edge, stdout } = bound()
   const running = await serve(edge, {})
   if (typeof running === 'number') throw new Error('did not start')
+  running.flush()
   await running.stop(new Error('lost its way'))
   t.match(stdout(), /"level":"fatal".*lost its way/)
 })
