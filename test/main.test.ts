@@ -201,15 +201,24 @@ t.test('no line is lost when the program stops under load', async (t) => {
   t.match(records.at(-1), { msg: 'stopped' })
 })
 
-t.test('POST /-/quit ends the program as a signal does, where it is allowed', async (t) => {
-  const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
-  const adminPort = await freePort()
-  const settings = { SKP_ADMIN_PORT: String(adminPort), SKP_ADMIN_QUIT: 'on' }
-  const { ended, stdout } = await startBound(t, api.url, settings, 'source')
-  t.equal((await call(adminPort, { method: 'POST', path: '/-/quit' })).status, 202)
-  t.equal(await ended, 0)
-  t.match(stdout(), /asked to stop at \/-\/quit[^]*"msg":"stopping"[^]*"msg":"stopped"/)
-})
+for (const program of ['built', 'source'] as const) {
+  t.test(`from ${program}: the admin port works, and ends the program where it may`, async (t) => {
+    const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+    const adminPort = await freePort()
+    const settings = { SKP_ADMIN_PORT: String(adminPort), SKP_ADMIN_QUIT: 'on' }
+    const { port, ended, stdout } = await startBound(t, api.url, settings, program)
+    const put = { method: 'PUT', path: '/log-level', body: '{"level":"debug"}' }
+    const headers = { 'content-type': 'application/json' }
+    t.match(await call(adminPort, { ...put, headers }), { status: 200 })
+    t.equal((await call(port)).status, 200)
+    const metrics = (await call(adminPort, { path: '/metrics' })).body.toString()
+    t.match(metrics, /\nservice_key_proxy_requests_total\{.*status="200".*\} 1\n/)
+    t.match(metrics, /\nprocess_cpu_seconds_total /)
+    t.equal((await call(adminPort, { method: 'POST', path: '/-/quit' })).status, 202)
+    t.equal(await ended, 0)
+    t.match(stdout(), /asked to stop at \/-\/quit[^]*"msg":"stopping"[^]*"msg":"stopped"/)
+  })
+}
 
 t.test('a second signal ends at once', async (t) => {
   const api = await startStreamingServer(t, () => {})
