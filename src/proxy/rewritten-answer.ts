@@ -45,7 +45,6 @@ export class StreamedAnswer implements Answer {
 
   drop(): void {
     this.#head.drop()
-    this.#decoder?.destroy()
   }
 
   #pass(chunk: Buffer): boolean {
@@ -119,9 +118,8 @@ export class CollectedAnswer implements Answer {
     this.#send(rewritten, [...headers, 'content-length', String(rewritten.length)])
   }
 
-  drop(): void {
-    this.#streamed?.drop()
-  }
+  /** Either nothing has been sent, or the head has, and only closing the connection is left. */
+  drop(): void {}
 
   #send(body: Buffer, headers: string[]): void {
     const { response, status, text, journal } = this.#options
