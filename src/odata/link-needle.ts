@@ -11,6 +11,8 @@ export interface Needle {
   readonly reach: number
   /** Bytes before a hit at which it most probably begins. */
   readonly likely: readonly number[]
+  /** What stands right before a hit in every link; `undefined`: anything may. */
+  readonly follows?: ReadonlySet<number>
 }
 
 interface Word {
@@ -28,6 +30,9 @@ const longestWord = (path: string): Word | undefined => {
   return words.toSorted((a, b) => b.text.length - a.text.length)[0]
 }
 
+/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
+const SLASH_ENDS: ReadonlySet<number> = new Set(Buffer.from('/fF;'))
+
 const slashes = (text: string): number => text.split('/').length - 1
 
 const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: Word): Needle => {
@@ -35,13 +40,19 @@ const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: W
   return {
     find: createByteSearch(text, false),
     reach: maxBytes,
+    follows: SLASH_ENDS,
     likely: [originBytes + at, at, originBytes + at + escapes + 2, at + escapes],
   }
 }
 
 const hostNeedle = ({ host, originBytes, maxBytes }: LinkTarget): Needle => {
   const before = originBytes - host.length
-  return { find: createByteSearch(host, true), reach: maxBytes, likely: [before, before + 2] }
+  return {
+    find: createByteSearch(host, true),
+    reach: maxBytes,
+    follows: SLASH_ENDS,
+    likely: [before, before + 2],
+  }
 }
 
 /** For links that begin with a slash and have no word in common. */

@@ -42,9 +42,6 @@ const AMPERSAND = 0x26
 const LETTER_H = 0x48
 const LETTER_h = 0x68
 
-/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
-const SLASH_ENDS: ReadonlySet<number | undefined> = new Set(Buffer.from('/fF;'))
-
 /** @returns the index of the smallest position, or -1 if there is none */
 const earliest = (hits: readonly number[]): number => {
   let first = -1
@@ -126,13 +123,14 @@ export class LinkRewriter {
     return edits
   }
 
-  #editAround(hit: number, { likely, reach }: Needle, done: number): Edit | undefined {
+  #editAround(hit: number, needle: Needle, done: number): Edit | undefined {
+    const { likely, reach, follows } = needle
+    if (follows !== undefined && !follows.has(this.#window[hit - 1] as number)) return undefined
     for (const before of likely) {
       const edit = hit - before < done ? undefined : this.#editAt(hit - before)
       if (edit !== undefined) return edit
     }
-    // Only a spelling that nobody expects is left, and it needs a slash right before the word.
-    if (!SLASH_ENDS.has(this.#window[hit - 1])) return undefined
+    // A spelling that nobody expects is left.
     for (let start = Math.max(done, hit - reach); start < hit; start += 1) {
       const edit = this.#editAt(start)
       if (edit !== undefined) return edit

@@ -111,6 +111,7 @@ export class LinkTarget {
   /** Bytes of the longest spelling, and of what shows where it ends. */
   readonly maxBytes: number
   readonly #plain: Buffer
+  readonly #plainPath: Buffer
   readonly #origins: readonly Spelling[]
   readonly #hosts: readonly Spelling[]
   readonly #path: Spelling
@@ -122,6 +123,7 @@ export class LinkTarget {
     this.replacement = replacement
     this.originBytes = base.origin.length
     this.#plain = Buffer.from(base.origin + this.path, 'latin1')
+    this.#plainPath = Buffer.from(this.path, 'latin1')
     const origins = originsOf(base)
     this.#origins = origins.map((origin) => new Spelling(origin, true))
     this.#hosts = origins.map((origin) => new Spelling(withoutScheme(origin), true))
@@ -140,6 +142,9 @@ export class LinkTarget {
 
   /** @returns the end of `//host/path` or `/path`, likewise */
   relative(bytes: Buffer, start: number, isLast: boolean): number {
+    if (this.path !== '' && isAt(bytes, start, this.#plainPath)) {
+      return endOrMore(bytes, start + this.#plainPath.length, isLast)
+    }
     const end = this.#any(this.#hosts, bytes, start, isLast)
     if (end !== MISMATCH) return end
     return this.path === '' ? rootEnd(bytes, start, isLast) : this.#pathEnd(bytes, start, isLast)

@@ -28,8 +28,14 @@ const BODY_FIELDS: ReadonlySet<string> = new Set([
 ])
 
 /** @returns the fields without those that are wrong for a changed body */
-export const withoutBodyFields = (headers: readonly string[]): string[] =>
-  headers.filter((_, i) => !BODY_FIELDS.has((headers[i - (i % 2)] as string).toLowerCase()))
+export const withoutBodyFields = (headers: readonly string[]): string[] => {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    if (!BODY_FIELDS.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string)
+  }
+  return kept
+}
 
 interface Seen {
   type: string

@@ -31,13 +31,12 @@ const AUTHORITY = /^(?:[\w.~-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i
 /** Callers that name us differently. */
 const MAX_AUTHORITIES = 100
 
-/** The caller's own word for us; where it has none, where it found us. */
-const authorityOf = ({ headers, socket }: IncomingMessage): string => {
-  const { host = '' } = headers
-  if (AUTHORITY.test(host) && URL.canParse(`http://${host}`)) return host
-  const { localAddress = '', localPort } = socket
-  return `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`
-}
+/** Where the caller found us. */
+const addressOf = ({ socket: { localAddress = '', localPort } }: IncomingMessage): string =>
+  `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`
+
+const isAuthority = (host: string): boolean =>
+  AUTHORITY.test(host) && URL.canParse(`http://${host}`)
 
 const apiBase = ({ baseUrl, basePath }: Mount): string => baseUrl.origin + basePath
 
@@ -98,11 +97,12 @@ export class LinkDirectory {
 
   linksFor(request: IncomingMessage, mount: Mount): Links {
     const links = this.#linksOf(mount)
-    const authority = authorityOf(request)
-    const known = links.get(authority)
+    const name = request.headers.host || addressOf(request)
+    const known = links.get(name)
     if (known !== undefined) return known
+    const authority = isAuthority(name) ? name : addressOf(request)
     const compiled = createLinks(authority, mount, this.#mounts())
-    links.set(authority, compiled)
+    links.set(name, compiled)
     return compiled
   }
 
