@@ -136,6 +136,9 @@ t.test('a new credential', async (t) => {
     t.equal(await changing, true)
     t.not(inHand(), old)
     t.match([grant.requests, next.requests], [1, 1])
+    next.fail({ kind: 'rejected' }, { always: true })
+    await clock.advance(HOUR * 1_000)
+    t.match(source.state().lastOutcome, { kind: 'rejected' }, 'it does not wait for itself')
   })
 
   t.test('helps those who wait for the old one in vain', async (t) => {
@@ -307,6 +310,33 @@ t.test('a credential in use that is rejected', async (t) => {
       await settle()
       t.equal(inHand().value, `token-${requests}`)
     }
+  })
+
+  t.test('keeps a later previous one, though an earlier one is rejected just then', async (t) => {
+    const { clock, grant, next, source, change, inHand } = await replace(t)
+    const changing = change()
+    await clock.advance(1_000)
+    next.grant(1)
+    await changing
+    source.reject(inHand())
+    await clock.advance(1_000)
+    void source.acquire()
+    await settle()
+    next.fail(rejected)
+    await settle()
+    t.equal(grant.requests, 2, 'the first one is asked')
+    const third = new ScriptedGrant(clock)
+    const changingAgain = source.replaceCredential({ grant: third, cacheKey: 'third' })
+    await settle()
+    third.grant(1)
+    t.equal(await changingAgain, true)
+    grant.fail(rejected)
+    await clock.advance(1_000)
+    void source.acquire()
+    await settle()
+    third.fail(rejected)
+    await settle()
+    t.equal(next.requests, 3, 'the second one is asked')
   })
 
   t.test('and its previous one as well: that is the end of it', async (t) => {
