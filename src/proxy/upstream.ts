@@ -16,6 +16,8 @@ export interface UpstreamOptions {
   readonly idleTimeout: number
   /** Bytes of an answer's head at most. */
   readonly maxHeaderSize: number
+  /** A connection is replaced after this time, so that a DNS change is noticed. Default: 10 min. */
+  readonly connectionAge?: number
 }
 
 /**
@@ -24,7 +26,10 @@ export interface UpstreamOptions {
  */
 const KEEP_ALIVE_MS = 50_000
 
-/** A connection is replaced after this time, so that a DNS change is noticed. */
+/**
+ * Not left to the pool's `clientTtl`: a pool all of whose connections are too old forgets a request
+ * until the next one comes.
+ */
 const CONNECTION_AGE_MS = 600_000
 
 /** A dispatch handler that wants to know whether its connection had served before. */
@@ -39,17 +44,26 @@ export class UpstreamConnection extends Client {
   /** Interim answers (1xx) to the current request. */
   interim = 0
 
-  constructor(origin: URL, options: object) {
+  #isOld = false
+
+  /** @param maxAge in ms; what is sent later than that closes the connection behind it */
+  constructor(origin: URL, options: object, maxAge: number) {
     super(origin, options)
+    let aging: NodeJS.Timeout | undefined
     this.on('connect', () => {
       this.served = 0
+      this.#isOld = false
+      aging = setTimeout(() => (this.#isOld = true), maxAge).unref()
     })
+    this.on('disconnect', () => clearTimeout(aging))
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): boolean {
     handler.connection = this
     this.interim = 0
-    return super.dispatch(options, handler)
+    const last = this.#isOld
+    this.#isOld = false
+    return super.dispatch(last ? { ...options, reset: true } : options, handler)
   }
 }
 
@@ -63,6 +77,7 @@ export interface Upstream {
 export class UpstreamPool extends Pool implements Upstream {
   readonly #origin: URL
   readonly #clientOptions: Client.Options
+  readonly #connectionAge: number
 
   constructor(options: UpstreamOptions) {
     const clientOptions: Client.Options = {
@@ -80,18 +95,23 @@ export class UpstreamPool extends Pool implements Upstream {
       // A hint of the API may shorten it, not lengthen it.
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     }
+    const { connectionAge = CONNECTION_AGE_MS } = options
     super(options.origin, {
       ...clientOptions,
-      factory: (origin, poolOptions) => new UpstreamConnection(origin, poolOptions),
+      factory: (origin, poolOptions) => new UpstreamConnection(origin, poolOptions, connectionAge),
       connections: options.connections,
-      clientTtl: CONNECTION_AGE_MS,
     })
     this.#origin = new URL(options.origin)
     this.#clientOptions = clientOptions
+    this.#connectionAge = connectionAge
   }
 
   dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
-    const connection = new UpstreamConnection(this.#origin, this.#clientOptions)
+    const connection = new UpstreamConnection(
+      this.#origin,
+      this.#clientOptions,
+      this.#connectionAge,
+    )
     connection.dispatch(options, handler)
     // Closes once the exchange is over.
     void connection.close()

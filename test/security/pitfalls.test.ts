@@ -3,8 +3,10 @@
  * Each test shows the attack or fault and that it does not happen here; the numbers are only names.
  */
 import t, { type Test } from 'tap'
+import { readFileSync, readdirSync } from 'node:fs'
 import http from 'node:http'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
+import { UpstreamPool } from '../../src/proxy/upstream.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
 import { startRawServer, startServer, startStreamingServer } from '../fixtures/recording-server.ts'
@@ -256,6 +258,41 @@ t.test('18: routing fields and the sender are not passed on', async (t) => {
   t.equal(request?.headers.authorization, `Bearer ${TOKEN}`)
   t.equal(request?.rawHeaders.filter((name) => /^authorization$/i.test(name)).length, 1)
   t.equal(request?.headers.host, new URL(api.url).host)
+})
+
+t.test('20: nothing uses fetch() or HTTP/2, whose defaults are others', async (t) => {
+  const source = new URL('../../src/', import.meta.url)
+  const modules = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  for (const path of modules.filter((name) => name.endsWith('.ts'))) {
+    const text = readFileSync(new URL(path, source), 'utf8')
+    t.notMatch(text, /(?:await|return|[=(,]) fetch\(|node:http2|http2: true|allowH2: true/, path)
+  }
+})
+
+t.test('23: an old connection is replaced, so that a DNS change is seen', async (t) => {
+  const api = await echo(t)
+  const limits = { connectTimeout: 5_000, responseTimeout: 5_000, idleTimeout: 5_000 }
+  const pool = new UpstreamPool({
+    origin: api.url,
+    ca: undefined,
+    connections: 1,
+    ...limits,
+    maxHeaderSize: 8_192,
+    connectionAge: 100,
+  })
+  t.teardown(() => pool.destroy())
+  const ask = async (): Promise<number> => {
+    const { body } = await pool.request({ path: '/', method: 'GET' })
+    await body.dump()
+    return api.connections()
+  }
+  t.same([await ask(), await ask()], [1, 1], 'a young one is kept')
+  await new Promise((resolve) => {
+    setTimeout(resolve, 150)
+  })
+  t.equal(await ask(), 1, 'it serves once more')
+  t.equal(api.requests.at(-1)?.headers.connection, 'close')
+  t.same([await ask(), await ask()], [2, 2])
 })
 
 t.test('24: every way out of an exchange ends it', async (t) => {
