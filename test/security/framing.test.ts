@@ -86,12 +86,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 t.test('what can be read in two ways is refused once, and ends its connection', async (t) => {
   const { api, port } = await start(t)
   const smuggled = 'GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n'
+  // What is let through now would be on its way before anybody closes anything.
+  t.equal((await call(port)).status, 200)
   for (const [what, bytes] of Object.entries(REFUSED)) {
     const answer = await exchange(port, bytes + smuggled)
     t.match(answer, /^HTTP\/1\.1 400 [^]*x-error-code: bad_request\r\n/, what)
     t.equal(answer.split('HTTP/1.1 ').length, 2, `${what}: one answer`)
   }
-  t.same(api.requests, [], 'not a whole request reached the API')
+  t.equal(api.requests.length, 1, 'not a whole request more has reached the API')
 })
 
 const PASSED: Readonly<Record<string, readonly [bytes: string, body: string]>> = {
@@ -305,24 +307,34 @@ t.test('Expect is answered here, and Upgrade is not done', async (t) => {
 
 t.test('a refused request is not asked for its body', async (t) => {
   const { api, port } = await start(t, { SKP_MAX_BODY: '1KB' })
-  const large = post('expect: 100-continue\r\ncontent-length: 2000\r\n', '')
-  t.match(await exchange(port, large), /^HTTP\/1\.1 413 /)
-  const doubtful = post('expect: 100-continue\r\nhost: y\r\ncontent-length: 2\r\n', '')
-  t.match(await exchange(port, doubtful), /^HTTP\/1\.1 400 /)
+  for (const [fields, status] of [
+    ['expect: 100-continue\r\ncontent-length: 2000\r\n', /^HTTP\/1\.1 413 /],
+    ['expect: 100-continue\r\nhost: y\r\ncontent-length: 2\r\n', /^HTTP\/1\.1 400 /],
+  ] as const) {
+    const answer = await exchange(port, post(fields, ''))
+    t.match(answer, status)
+    t.notMatch(answer, /100 Continue/)
+  }
   t.equal((await call(port)).status, 200, 'the next request works')
   t.equal(api.requests.length, 1)
 })
 
-t.test('100 Continue for a pipelined request comes in its turn', async (t) => {
-  const { port } = await start(t)
+t.test('100 Continue for a pipelined request comes in its turn, or not at all', async (t) => {
+  let finishFirst: (() => void) | undefined
+  const api = await startServer(t, ({ url }, response) => {
+    if (url === '/first') finishFirst = () => response.end('first')
+    // Its answer waits at the proxy for its turn.
+    else response.end('second', () => setTimeout(() => finishFirst?.(), 50))
+  })
+  const { port } = await startProxy(t, { api: api.url })
   const answer = await exchange(
     port,
-    'POST /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nfirst' +
-      post('expect: 100-continue\r\ncontent-length: 6\r\n', 'second'),
+    'GET /first HTTP/1.1\r\nhost: x\r\n\r\n' +
+      post('expect: 100-continue\r\ncontent-length: 2\r\n', 'ab'),
   )
   t.match(
     answer,
-    /first(?:HTTP\/1\.1 100 Continue\r\n\r\n)?HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nsecond$/,
+    /\r\n\r\nfirst(?:HTTP\/1\.1 100 Continue\r\n\r\n)?HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)+\r\nsecond$/,
   )
 })
 
