@@ -74,6 +74,9 @@ class ApiConnection {
 
   #beHostile({ target }: Request): void {
     if (this.#session !== undefined) this.#session.isDisturbed = true
+    // What comes now meets a dying connection, and may rightly come again on another one.
+    this.#socket.removeAllListeners('data')
+    this.#socket.resume()
     this.#socket.end(hostileAnswer(this.#options.random, target), 'latin1')
   }
 
