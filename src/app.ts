@@ -13,6 +13,8 @@ import { Lifecycle } from './lifecycle.ts'
 import { accessLog } from './logging/access-log.ts'
 import type { GenerationOptions } from './key-generation.ts'
 import { createObservers } from './observers.ts'
+import { accessRules } from './policy/access-policy.ts'
+import { createCallerGuard } from './policy/caller-guard.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import { LinkDirectory } from './proxy/links.ts'
 import type { Mount } from './proxy/mount.ts'
@@ -56,6 +58,9 @@ const proxySettings = (config: Config) => ({
   replayWrites: config.replayWrites === 'on',
   passUnauthorized: config.passUnauthorized === 'on',
   renewOnForbidden: config.renewOnForbidden === 'on',
+  stripJsonCharset: config.stripJsonCharset === 'on',
+  guardCaller: createCallerGuard(config),
+  access: accessRules(config.access, config.allow),
 })
 
 /** What surrounds every request: time, trace, log line, counters. */
@@ -178,6 +183,7 @@ const listen = async (
 
 export const createApp = async (options: AppOptions): Promise<App> => {
   const { config, log } = options
+  if (config.callerToken !== undefined) options.redactor.keep(config.callerToken)
   const lifecycle = new Lifecycle({
     clock: options.clock,
     drainDelay: config.drainDelay,

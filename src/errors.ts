@@ -89,9 +89,9 @@ const ERRORS = {
     message: 'The rest of the request did not arrive in time.',
   },
   not_allowed: {
-    status: 405,
+    status: 403,
     origin: 'service-key-proxy',
-    message: 'This method is not allowed.',
+    message: 'This request is not allowed.',
   },
   not_found: {
     status: 404,
@@ -118,6 +118,9 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** Which rule refused a request. */
+export type DenialReason = 'host' | 'origin' | 'caller_token' | 'method' | 'path' | 'batch'
+
 /** A failure on its way to the caller. */
 export interface Failure {
   readonly code: ErrorCode
@@ -125,6 +128,12 @@ export interface Failure {
   readonly detail?: string
   /** Seconds until another try is worthwhile. */
   readonly retryAfter?: number
+  /** Instead of that of the code. */
+  readonly status?: number
+  /** For `Allow`, which every 405 has. */
+  readonly allow?: readonly string[]
+  /** Only where a rule of the operator or a guard refused. */
+  readonly denied?: DenialReason
 }
 
 export const ERROR_CODES = Object.keys(ERRORS) as readonly ErrorCode[]

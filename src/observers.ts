@@ -26,6 +26,7 @@ export const createObservers = ({ log, accessLog, metrics, clock }: ObserverOpti
     const endedAt = clock.now().monotonic
     const status = response.headersSent ? response.statusCode : undefined
     accessLog.done(request, response, journal, endedAt)
+    if (journal.denied !== undefined) metrics.denied(journal.denied)
     if (!isProbe(request)) {
       metrics.requestEnded(request.method as string, status, journal, endedAt - journal.startedAt)
     }

@@ -17,7 +17,7 @@ const CONTRACT: Record<ErrorCode, readonly [status: number, origin: string, retr
     overloaded: [503, 'service-key-proxy', 1],
     body_too_large: [413, 'service-key-proxy'],
     caller_timeout: [408, 'service-key-proxy'],
-    not_allowed: [405, 'service-key-proxy'],
+    not_allowed: [403, 'service-key-proxy'],
     not_found: [404, 'service-key-proxy'],
     bad_request: [400, 'service-key-proxy'],
     stopping: [503, 'service-key-proxy', 1],

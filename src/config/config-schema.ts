@@ -1,6 +1,17 @@
 /** Every setting once. Documentation, flags, `.env.example` and validation are read off this table. */
+import { allowRules } from './allow-rules.ts'
 import { mountList } from './mount-list.ts'
-import { choice, delay, integer, size, text, timeLimit, type SettingType } from './setting-types.ts'
+import {
+  choice,
+  delay,
+  hosts,
+  integer,
+  secret,
+  size,
+  text,
+  timeLimit,
+  type SettingType,
+} from './setting-types.ts'
 
 export interface Setting<T> {
   /** Environment variable; the flag is its kebab-case without the prefix. */
@@ -94,6 +105,40 @@ export const configSchema = {
     defaultNote: '`/=` and `SKP_TARGET`',
     description:
       'Several base URLs under own prefixes: `/=entities,/management=management`; of several keys by naming the binding: `/dev=intas-dev:entities,/prod=intas-prod:entities`.',
+  }),
+  access: setting({
+    env: 'SKP_ACCESS',
+    type: choice('read-write', 'read-only'),
+    default: 'read-write',
+    description:
+      '`read-only` lets GET, HEAD and OPTIONS pass, and a `$batch` of at most 1 MB whose every part is a GET.',
+  }),
+  allow: optional({
+    env: 'SKP_ALLOW',
+    type: allowRules,
+    defaultNote: 'everything',
+    description:
+      'What is allowed, as a comma list of methods and path patterns: `GET|HEAD /Vendor*,POST /Request/**`. `*` stands for any characters of a segment, `**` at the end for any further segments. The parts of a `$batch` (at most 1 MB) are looked at; what `$expand` reads is not.',
+  }),
+  allowedHosts: optional({
+    env: 'SKP_ALLOWED_HOSTS',
+    type: hosts,
+    defaultNote: '`localhost,127.0.0.1,[::1]` where `SKP_HOST` is a loopback address, else `*`',
+    description:
+      'Values of `Host` that are accepted, as a comma list; without a port, any port. `*` accepts all.',
+  }),
+  callerToken: optional({
+    env: 'SKP_CALLER_TOKEN',
+    type: secret,
+    description:
+      'Secret of at least 16 characters that callers must send as `x-caller-token`; it is not passed on. Probes need none.',
+  }),
+  stripJsonCharset: setting({
+    env: 'SKP_STRIP_JSON_CHARSET',
+    type: choice('on', 'off'),
+    default: 'on',
+    description:
+      'Whether `charset=utf-8` is taken out of the type `application/json` of a request, because the API refuses it.',
   }),
   connectTimeout: setting({
     env: 'SKP_CONNECT_TIMEOUT',

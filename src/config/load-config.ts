@@ -13,6 +13,7 @@ export interface Config extends SettingValues {
   readonly host: string
   readonly mounts: readonly MountSetting[]
   readonly adminHost: string
+  readonly allowedHosts: readonly string[]
 }
 
 export interface LoadedConfig {
@@ -49,7 +50,8 @@ const valueOf = <T>(
   if (raw !== undefined) {
     const value = setting.type.parse(raw.value)
     if (value !== undefined) return value
-    problems.push(`${raw.source}: expected ${setting.type.expects}, got ${quotedInput(raw.value)}`)
+    const got = setting.type.secret === true ? '' : `, got ${quotedInput(raw.value)}`
+    problems.push(`${raw.source}: expected ${setting.type.expects}${got}`)
   }
   return setting.default === undefined ? undefined : setting.type.parse(setting.default)
 }
@@ -74,6 +76,12 @@ const checkAdminPort = ({ adminPort }: SettingValues, port: number, problems: st
   if (port === 0 || port !== adminPort) return
   problems.push(`SKP_ADMIN_PORT: must differ from the port of the proxy, which is ${port} as well`)
 }
+
+/** On loopback a browser may be among the callers, and name the proxy as it likes. */
+const hostsFor = (host: string): readonly string[] =>
+  /^(?:localhost|::1|(?:::ffff:)?127\.[\d.]+)$/i.test(host)
+    ? [...new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()])]
+    : ['*']
 
 const unknownSettings = (environment: Environment): readonly string[] => {
   const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))
@@ -108,6 +116,7 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
     host,
     adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
     mounts: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
+    allowedHosts: values.allowedHosts ?? hostsFor(host),
   })
   return { config, problems, warnings: unknownSettings(environment) }
 }

@@ -4,6 +4,8 @@ export interface SettingType<T> {
   readonly name: string
   /** Completes "expected …" in an error. */
   readonly expects: string
+  /** Never repeated in an error, not even where it is wrong. */
+  readonly secret?: true
   /** `undefined` for text that is not of this type. */
   parse(text: string): T | undefined
 }
@@ -70,4 +72,24 @@ export const text: SettingType<string> = {
   name: 'text',
   expects: 'some text',
   parse: (value) => (value.trim() === '' ? undefined : value),
+}
+
+/** As a header field can carry it, and not to be guessed. */
+export const secret: SettingType<string> = {
+  name: 'secret',
+  expects: 'at least 16 characters, all of them ASCII letters, digits or signs',
+  secret: true,
+  parse: (value) => (/^[\x21-\x7e]{16,}$/.test(value) ? value : undefined),
+}
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::\d{1,5})?$/
+
+/** Values of `Host`, in lower case. */
+export const hosts: SettingType<readonly string[]> = {
+  name: 'hosts',
+  expects: 'a comma list of host names with or without port, such as localhost,proxy:8080, or *',
+  parse(text) {
+    const names = text.split(',').map((name) => name.trim().toLowerCase())
+    return text === '*' || names.every((name) => HOST.test(name)) ? names : undefined
+  },
 }

@@ -77,6 +77,7 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
         response_size_b: journal.responseBytes,
         token: journal.token,
         error_code: journal.failure,
+        denied: journal.denied,
         ...callerFields(request, caller),
       },
       `${request.method} ${path} ${response.writableFinished ? response.statusCode : 'not finished'}`,

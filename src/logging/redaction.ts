@@ -29,9 +29,16 @@ const appended = (values: readonly string[], value: string, max: number): readon
 const byLength = (a: string, b: string): number => b.length - a.length
 
 export class Redactor {
+  #kept: readonly string[] = []
   #secrets: readonly string[] = []
   #tokens: readonly string[] = []
   #forms: readonly string[] = []
+
+  /** For secrets that stay the same as long as the program runs. */
+  keep(secret: string): void {
+    this.#kept = [...this.#kept, secret]
+    this.#update()
+  }
 
   /** Of more than 16 the older ones are forgotten. */
   addSecret(secret: string): void {
@@ -46,7 +53,9 @@ export class Redactor {
   }
 
   #update(): void {
-    this.#forms = [...this.#secrets, ...this.#tokens].flatMap(formsOf).toSorted(byLength)
+    this.#forms = [...this.#kept, ...this.#secrets, ...this.#tokens]
+      .flatMap(formsOf)
+      .toSorted(byLength)
   }
 
   redact(line: string): string {

@@ -12,7 +12,7 @@ const refuse = (reason: string): RequestTarget => ({ ok: false, reason })
 const FORBIDDEN = /[^\x21-\x7e]|[\\#]/
 
 /** How often a chain of servers may decode a path: twice happens, four times is paranoia. */
-const DECODE_ROUNDS = 4
+export const DECODE_ROUNDS = 4
 
 /** A `..` segment, ended by what some server takes for the end of one (`..;x`, `..?x`). */
 const CLIMBS = /(?:^|[/\\])\.\.(?:[/\\;?# ]|$)/
@@ -26,7 +26,8 @@ const hasControl = (text: string): boolean => {
   return false
 }
 
-const decodeAscii = (text: string): string =>
+/** Undoes one level of escapes, of ASCII only: structure is ASCII. */
+export const decodeAscii = (text: string): string =>
   text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   )

@@ -79,7 +79,13 @@ const takeOver = (server: Server, connections: CallerConnections): void => {
 const setHandlers = (app: FastifyInstance, options: DataServerOptions): void => {
   app.setNotFoundHandler((request, reply) => {
     const known = FORWARDED_METHODS.includes(request.method)
-    fail(request, reply, { code: known ? 'not_found' : 'not_allowed' })
+    fail(
+      request,
+      reply,
+      known
+        ? { code: 'not_found' }
+        : { code: 'not_allowed', status: 405, detail: 'Its method is never forwarded.' },
+    )
   })
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const failure = failureOf(error)

@@ -19,11 +19,10 @@ export const discardBody = (request: IncomingMessage): void => {
   request.once('close', () => clearTimeout(timer))
 }
 
-const headersOf = (
-  { code, retryAfter }: Failure,
-  { ids }: Journal,
-  bodyLength: number,
-): OutgoingHttpHeaders => {
+const statusOf = ({ code, status }: Failure): number => status ?? errorEntry(code).status
+
+const headersOf = (failure: Failure, { ids }: Journal, bodyLength: number): OutgoingHttpHeaders => {
+  const { code, retryAfter, allow = FORWARDED_METHODS } = failure
   const entry = errorEntry(code)
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json',
@@ -35,7 +34,7 @@ const headersOf = (
   }
   const seconds = retryAfter ?? entry.retryAfter
   if (seconds !== undefined) headers['retry-after'] = String(seconds)
-  if (entry.status === 405) headers['allow'] = FORWARDED_METHODS.join(', ')
+  if (statusOf(failure) === 405) headers['allow'] = allow.join(', ')
   if (code === 'stopping') headers['connection'] = 'close'
   return headers
 }
@@ -47,12 +46,13 @@ export const sendFailure = (
   failure: Failure,
   journal: Journal,
 ): void => {
-  const { status, message } = errorEntry(failure.code)
+  const { message } = errorEntry(failure.code)
   const text = failure.detail === undefined ? message : `${message} ${failure.detail}`
   const body = errorDocument(failure.code, text, requestedVersion(request.headers))
   journal.failure = failure.code
+  if (failure.denied !== undefined) journal.denied = failure.denied
   journal.responseBytes = Buffer.byteLength(body)
-  response.writeHead(status, headersOf(failure, journal, journal.responseBytes))
+  response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
   response.end(body)
   discardBody(request)
 }

@@ -1,6 +1,6 @@
 /** What is noted about one request on its way, for log, metrics and trace. */
 import type { IncomingMessage } from 'node:http'
-import type { ErrorCode } from '../errors.ts'
+import type { DenialReason, ErrorCode } from '../errors.ts'
 import type { OpenTrace, RequestTrace } from '../tracing/trace-context.ts'
 import type { Mount } from './mount.ts'
 import { requestIds, type RequestIds } from './request-ids.ts'
@@ -13,6 +13,8 @@ export interface Journal {
   mount?: Mount
   /** Path and query on the API, once the request target is accepted; empty before. */
   path: string
+  /** It is a `$batch` whose parts have to be judged before it is sent. */
+  isGuardedBatch?: boolean
   /** The trace it is a part of. */
   readonly trace: RequestTrace
   /**
@@ -30,6 +32,8 @@ export interface Journal {
   responseBytes: number
   /** Code of an answer that the proxy made itself. */
   failure?: ErrorCode
+  /** Which rule refused the request. */
+  denied?: DenialReason
 }
 
 export const openJournal = (

@@ -5,12 +5,13 @@ import { Client } from 'undici'
 import type { AccessToken } from '../token/access-token.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { departureOf } from './caller-departure.ts'
-import { callerTimeout } from './caller-idle.ts'
 import { sendFailure } from './failure-answer.ts'
 import { forward, type ForwardOptions } from './forward.ts'
+import { judgeBody } from './guarded-access.ts'
+import { createBodyReader } from './guarded-body.ts'
 import type { Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
-import { withBody, type RequestBody } from './request-body.ts'
+import type { RequestBody } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { fitLength, type RequestRewriter } from './rewritten-request.ts'
 import type { Mount } from './mount.ts'
@@ -27,6 +28,7 @@ export interface ProxyOptions extends ForwardOptions, AdmissionOptions {
   readonly userAgent: string
   /** Monotonic ms. */
   readonly now: () => number
+  readonly stripJsonCharset: boolean
   /** Told of errors that only a defect of this program can cause. */
   readonly onDefect: (error: unknown, journal: Journal) => void
 }
@@ -49,6 +51,7 @@ const send = (
     traceparent: journal.trace.forward(mount.baseUrl.origin, journal.path),
     keepTracestate: journal.trace.continued,
     userAgent: options.userAgent,
+    stripJsonCharset: options.stripJsonCharset,
   })
   const fitting = fitLength(request, headers, body)
   forward(options, { request, response, journal, mount, token, headers: fitting, body })
@@ -70,8 +73,12 @@ const sendWithToken = async (
 
 /** A token at hand is attached without a promise: most requests never leave this call. */
 const createHandler = (options: ProxyOptions) => {
-  const { maxBody } = options
-  const { idleTimeout } = options.limits
+  const { access } = options
+  const readBody = createBodyReader(options)
+  const judge = ({ raw, journal }: FastifyRequest, mount: Mount, body: RequestBody) =>
+    access !== undefined && journal.isGuardedBatch === true
+      ? judgeBody(access, raw, mount, body as Buffer)
+      : undefined
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const { raw, journal } = request
     // Admission, which comes first, found it.
@@ -84,6 +91,9 @@ const createHandler = (options: ProxyOptions) => {
     const handle = (received: RequestBody): void => {
       try {
         const body = options.rewriteRequest(raw, received, journal.path, mount)
+        // As it will be sent, so that nothing comes between judging and sending.
+        const denied = judge(request, mount, body)
+        if (denied !== undefined) return sendFailure(raw, reply.raw, denied, journal)
         const token = mount.tokens.peek()
         if (token === undefined) {
           sendWithToken(options, mount, request, reply, body).catch(onDefect)
@@ -96,9 +106,7 @@ const createHandler = (options: ProxyOptions) => {
       }
     }
     reply.hijack()
-    withBody(raw, { maxBody, idleTimeout }, handle, () =>
-      sendFailure(raw, reply.raw, callerTimeout(idleTimeout), journal),
-    )
+    readBody({ request: raw, response: reply.raw, journal }, handle)
   }
 }
 

@@ -8,7 +8,8 @@ import { PassThrough, type Readable } from 'node:stream'
 /** A body that can be sent again is a Buffer, or null where there is none. */
 export type RequestBody = Buffer | Readable | null
 
-const MAX_HELD_BYTES = 64 * 1024
+/** A held body of at most this size can be sent again. */
+export const MAX_HELD_BYTES = 64 * 1024
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined ||
@@ -42,25 +43,47 @@ export interface BodyLimits {
   readonly idleTimeout: number
 }
 
-/** All of it, unless it pauses for too long. */
-const hold = (
+export interface WholeBody {
+  /** For a pause, in ms. */
+  readonly idleTimeout: number
+  readonly send: (body: Buffer) => void
+  /** Called instead if the caller sends nothing for too long. */
+  readonly stalled: () => void
+  /** Told the length so far. */
+  readonly onProgress?: (received: number) => void
+}
+
+/**
+ * Hands the whole body over, whatever its framing; never, if the caller leaves before.
+ *
+ * @returns gives up, so that nothing more is called
+ */
+export const withWholeBody = (
   request: IncomingMessage,
-  idleTimeout: number,
-  send: (body: Buffer) => void,
-  stalled: () => void,
-): void => {
+  { idleTimeout, send, stalled, onProgress }: WholeBody,
+): (() => void) => {
   const chunks: Buffer[] = []
-  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  let received = 0
+  const onData = (chunk: Buffer): void => {
+    chunks.push(chunk)
+    received += chunk.length
+    onProgress?.(received)
+  }
+  const stop = (): void => {
+    request.off('data', onData).off('end', onEnd).off('timeout', onTimeout)
+    request.setTimeout(0)
+  }
   const onEnd = (): void => {
     request.setTimeout(0)
     send(Buffer.concat(chunks))
   }
-  request.once('end', onEnd)
-  request.setTimeout(idleTimeout)
-  request.once('timeout', () => {
-    request.off('end', onEnd)
+  const onTimeout = (): void => {
+    stop()
     stalled()
-  })
+  }
+  request.on('data', onData).once('end', onEnd).once('timeout', onTimeout)
+  request.setTimeout(idleTimeout)
+  return stop
 }
 
 /**
@@ -80,6 +103,6 @@ export const withBody = (
   }
   const length = Number(request.headers['content-length'])
   // Where there is no length it is NaN, which is not at most anything.
-  if (length <= MAX_HELD_BYTES) hold(request, idleTimeout, send, stalled)
+  if (length <= MAX_HELD_BYTES) withWholeBody(request, { idleTimeout, send, stalled })
   else send(stream(request, maxBody))
 }

@@ -3,6 +3,8 @@
  * What the caller must not decide is dropped; the token is added last, so that no `Connection`
  * option of the caller can remove it again.
  */
+import { CALLER_TOKEN_FIELD } from '../policy/caller-guard.ts'
+import { withoutJsonCharset } from './json-charset.ts'
 import { isHopByHop, nominatedNames } from './hop-by-hop.ts'
 
 const REPLACED: ReadonlySet<string> = new Set([
@@ -16,6 +18,7 @@ const REPLACED: ReadonlySet<string> = new Set([
   // Where the caller sits is nobody's business behind the proxy.
   'forwarded',
   'x-real-ip',
+  CALLER_TOKEN_FIELD,
 ])
 
 /** `x-cf-*` would steer the router in front of the API, which is a Cloud Foundry app itself. */
@@ -39,6 +42,8 @@ export interface AddedHeaders {
   readonly keepTracestate: boolean
   /** Used when the caller sends none. */
   readonly userAgent: string
+  /** SKP_STRIP_JSON_CHARSET */
+  readonly stripJsonCharset: boolean
 }
 
 /**
@@ -55,7 +60,9 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): str
     if (isDropped(lower, nominated)) continue
     if (lower === 'tracestate' && !added.keepTracestate) continue
     if (lower === 'user-agent') hasUserAgent = true
-    headers.push(name, raw[i + 1] as string)
+    const value = raw[i + 1] as string
+    const isStripped = added.stripJsonCharset && lower === 'content-type'
+    headers.push(name, isStripped ? withoutJsonCharset(value) : value)
   }
   if (!hasUserAgent) headers.push('user-agent', added.userAgent)
   headers.push('x-correlation-id', added.correlationId, 'x-correlationid', added.correlationId)

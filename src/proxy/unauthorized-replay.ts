@@ -2,7 +2,7 @@
  * What to do about a 401 of the API. Pure but for telling the token source, which decides whether
  * there will be another token.
  */
-import type { RequestBody } from './request-body.ts'
+import { MAX_HELD_BYTES, type RequestBody } from './request-body.ts'
 
 export interface UnauthorizedOptions {
   /** SKP_REPLAY_WRITES: requests whose body is held may be sent again whatever their method. */
@@ -29,8 +29,9 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([...SAFE, 'PUT', 'DELETE'])
 export const isRepeatable = (method: string, body: RequestBody): boolean =>
   body === null && IDEMPOTENT.has(method)
 
-/** Whether the whole body is at hand. */
-export const isHeld = (body: RequestBody): boolean => body === null || Buffer.isBuffer(body)
+/** Whether the whole body is at hand, and small enough to be sent again. */
+export const isHeld = (body: RequestBody): boolean =>
+  body === null || (Buffer.isBuffer(body) && body.length <= MAX_HELD_BYTES)
 
 /** A 401 says that nothing was done, so more may be repeated here than after a lost connection. */
 const mayReplay = ({ method, body }: UnauthorizedRequest, replayWrites: boolean): boolean =>

@@ -195,6 +195,7 @@ t.test('it shows what the proxy does', async (t) => {
     settings: { SKP_ADMIN_PORT: String(adminPort) },
   })
   for (const path of ['/a', '/b', '/c', '/../d']) await call(port, { path })
+  await call(port, { path: '/e', headers: { origin: 'null' } })
   await call(port, { path: '/-/live' })
   t.equal(await text(adminPort, '/ready'), '{"status":"UP"}')
   const metrics = await text(adminPort, '/metrics')
@@ -203,7 +204,8 @@ t.test('it shows what the proxy does', async (t) => {
   sample('requests_total{method="GET",status="200",origin="api"} 2')
   sample('requests_total{method="GET",status="404",origin="api"} 1')
   sample('requests_total{method="GET",status="400",origin="service-key-proxy"} 1')
-  sample('request_duration_seconds_count 4')
+  sample('denied_total{reason="origin"} 1')
+  sample('request_duration_seconds_count 5')
   sample('upstream_duration_seconds_count 3')
   sample('in_flight_requests 0')
   sample('token_requests_total{outcome="granted"} 2')

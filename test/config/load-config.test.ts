@@ -22,6 +22,11 @@ const DEFAULTS = {
   keyPoll: 30_000,
   target: 'entities',
   mounts: [{ prefix: '', binding: undefined, target: 'entities' }],
+  access: 'read-write',
+  allow: undefined,
+  allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+  callerToken: undefined,
+  stripJsonCharset: 'on',
   connectTimeout: 5_000,
   responseTimeout: 60_000,
   idleTimeout: 120_000,
@@ -162,6 +167,33 @@ for (const [title, [environment, host]] of Object.entries(HOSTS)) {
     t.equal(config(environment).host, host)
   })
 }
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
+
+const ALLOWED_HOSTS: Record<string, [Environment, readonly string[]]> = {
+  'those of loopback on localhost': [{ SKP_HOST: 'localhost' }, LOOPBACK],
+  'those of loopback and the address itself': [
+    { SKP_HOST: '127.0.0.2' },
+    [...LOOPBACK, '127.0.0.2'],
+  ],
+  'those of loopback with IPv6': [{ SKP_HOST: '::1' }, [...LOOPBACK, '::1']],
+  'all on a platform': [{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, ['*']],
+  'all on an address of the network': [{ SKP_HOST: '10.0.0.1' }, ['*']],
+  'all on a name that only begins like loopback': [{ SKP_HOST: '127.example.com' }, ['*']],
+  'those that are named': [{ SKP_ALLOWED_HOSTS: 'Proxy:8080, x' }, ['proxy:8080', 'x']],
+}
+
+for (const [title, [environment, hosts]] of Object.entries(ALLOWED_HOSTS)) {
+  t.test(`the accepted values of Host are ${title}`, async (t) => {
+    t.strictSame(config(environment).allowedHosts, hosts)
+  })
+}
+
+t.test('a secret is not repeated, however it is written', async (t) => {
+  const expected = 'expected at least 16 characters, all of them ASCII letters, digits or signs'
+  t.strictSame(problems({ SKP_CALLER_TOKEN: 's3cret' }), [`SKP_CALLER_TOKEN: ${expected}`])
+  t.strictSame(problems({}, { 'caller-token': 's3cret' }), [`--caller-token: ${expected}`])
+})
 
 t.test(
   'a drain timeout that leaves nothing beyond the delay it includes is a problem',

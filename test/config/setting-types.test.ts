@@ -1,8 +1,11 @@
 import t from 'tap'
+import { allowRules } from '../../src/config/allow-rules.ts'
 import {
   choice,
   delay,
+  hosts,
   integer,
+  secret,
   size,
   text,
   timeLimit,
@@ -26,12 +29,32 @@ const VALUES: readonly [SettingType<unknown>, Record<string, unknown>][] = [
   [integer(1, 65_535), { '1': 1, '8080': 8080, '0080': 80, '65535': 65_535 }],
   [choice('on', 'off'), { on: 'on', off: 'off' }],
   [text, { a: 'a', ' a b ': ' a b ' }],
+  [secret, { '0123456789abcde~': '0123456789abcde~' }],
+  [
+    hosts,
+    {
+      '*': ['*'],
+      localhost: ['localhost'],
+      'A.example:80, [::1],b_1-c:65535': ['a.example:80', '[::1]', 'b_1-c:65535'],
+    },
+  ],
+  [
+    allowRules,
+    {
+      'GET /': [{ methods: ['GET'], segments: [], open: false }],
+      'GET /**': [{ methods: ['GET'], segments: [], open: true }],
+      'GET|HEAD  /Vendor*, POST /a/*/**': [
+        { methods: ['GET', 'HEAD'], segments: ['Vendor*'], open: false },
+        { methods: ['POST'], segments: ['a', '*'], open: true },
+      ],
+    },
+  ],
 ]
 
 for (const [type, values] of VALUES) {
   t.test(`${type.name} is read`, async (t) => {
     for (const [written, value] of Object.entries(values)) {
-      t.equal(type.parse(written), value, JSON.stringify(written))
+      t.strictSame(type.parse(written), value, JSON.stringify(written))
     }
   })
 }
@@ -49,6 +72,32 @@ const FAULTY: readonly [SettingType<unknown>, readonly string[]][] = [
   ],
   [choice('on', 'off'), ['', 'ON', 'true', 'on ', 'of']],
   [text, ['', ' ', '\t\n']],
+  [secret, ['', '0123456789abcde', '0123456789 abcdef', '0123456789abcdeä', '0123456789abcdef\n']],
+  [hosts, ['', ',', 'a,', 'a b', 'http://a', 'a:', 'a:b', '*,a', '*.a', 'a..b', '::1', 'a/b']],
+  [
+    allowRules,
+    [
+      '',
+      'GET',
+      '/Vendor',
+      'get /Vendor',
+      'GTE /Vendor',
+      'GET| /Vendor',
+      'GET Vendor',
+      'GET /Vendor,',
+      'GET /Vendor POST /x',
+      'GET /Vendor/',
+      'GET //Vendor',
+      'GET /a/**/b',
+      'GET /a**',
+      'GET /***',
+      'GET /Vendor?x',
+      'GET /%56endor',
+      'GET /a;b',
+      'GET /a#b',
+      'GET /a\\b',
+    ],
+  ],
 ]
 
 for (const [type, written] of FAULTY) {

@@ -137,6 +137,11 @@ t.test('an answer of the proxy itself is a warning with its code', async (t) => 
   })
 })
 
+t.test('a refused request says which rule refused it', async (t) => {
+  const journal = { failure: 'not_allowed', denied: 'origin' } as const
+  t.match(await record({ status: 403, journal }), { error_code: 'not_allowed', denied: 'origin' })
+})
+
 t.test('a probe is of interest to few', async (t) => {
   t.match(await record({ target: '/-/live', status: 200 }), { level: 'debug' })
   t.match(await record({ target: '/-x', status: 200 }), { level: 'info' })

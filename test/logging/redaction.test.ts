@@ -57,3 +57,11 @@ t.test('a secret is cut out of a form body, as the token request has it', async 
   const body = new URLSearchParams({ client_secret: "it's (a) secret!" }).toString()
   t.equal(redact(body, "it's (a) secret!"), 'client_secret=[redacted]')
 })
+
+t.test('a secret to keep is known for good, whenever it was told', async (t) => {
+  const redactor = new Redactor()
+  redactor.keep('kept-secret-1')
+  for (let i = 0; i < 20; i += 1) redactor.addSecret(`secret-number-${i};`)
+  redactor.keep('kept-secret-2')
+  t.equal(redactor.redact('kept-secret-1 kept-secret-2'), '[redacted] [redacted]')
+})

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { requestHeaders } from '../../src/proxy/request-headers.ts'
+import { processorTime } from '../fixtures/processor-time.ts'
 
 const ADDED = {
   authorization: 'Bearer token',
@@ -7,6 +8,7 @@ const ADDED = {
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   keepTracestate: true,
   userAgent: 'service-key-proxy/1.0.0',
+  stripJsonCharset: true,
 }
 const CORRELATION = ['x-correlation-id', 'correlation', 'x-correlationid', 'correlation']
 const IDS = [...CORRELATION, 'traceparent', ADDED.traceparent]
@@ -42,6 +44,7 @@ const DROPPED = [
   'Expect',
   'Forwarded',
   'X-Real-IP',
+  'X-Caller-Token',
   'X-Forwarded-For',
   'x-forwarded-host',
   'X-Forwarded-Client-Cert',
@@ -93,4 +96,54 @@ t.test('a field that Connection nominates is dropped', async (t) => {
 t.test('Connection cannot take away what the proxy adds', async (t) => {
   const names = 'authorization, x-correlation-id, x-correlationid, user-agent'
   t.strictSame(send(['Connection', names, 'User-Agent', 'caller']), send([]))
+})
+
+const STRIPPED: Record<string, string> = {
+  'application/json; charset=utf-8': 'application/json',
+  'application/json;charset=UTF-8': 'application/json',
+  'Application/JSON ; Charset="utf8"': 'Application/JSON',
+  'application/json;odata=verbose; charset=utf-8': 'application/json;odata=verbose',
+  'application/json; charset=utf-8 ;odata=verbose': 'application/json ;odata=verbose',
+  'application/json;charset=utf-8;charset=utf-8': 'application/json',
+}
+
+for (const [value, stripped] of Object.entries(STRIPPED)) {
+  t.test(`${value} goes on as ${stripped}`, async (t) => {
+    t.strictSame(send(['Content-Type', value]).slice(0, 2), ['Content-Type', stripped])
+    const kept = requestHeaders(['Content-Type', value], { ...ADDED, stripJsonCharset: false })
+    t.equal(kept[1], value, 'unless the setting is off')
+  })
+}
+
+const UNSTRIPPED = [
+  'application/json',
+  'application/json;',
+  'application/json ; a=b ;  c="d"',
+  'application/json;charset=iso-8859-1',
+  'application/json;charset=utf-16',
+  'application/json;x-charset=utf-8',
+  'application/json;a="x;charset=utf-8;y"',
+  'application/json;a="\\";charset=utf-8;"',
+  'application/json-patch+json;charset=utf-8',
+  'application/jsonl; charset=utf-8',
+  'text/plain;charset=utf-8',
+  'application/xml; charset=utf-8',
+  'multipart/mixed;boundary=b;charset=utf-8',
+  'text/plain, application/json;charset=utf-8',
+]
+
+for (const value of UNSTRIPPED) {
+  t.test(`${value} stays byte for byte`, async (t) => {
+    t.equal(send(['content-type', value])[1], value)
+  })
+}
+
+t.test('no content type takes long to read', async (t) => {
+  const pieces = [' ', ';', '"', '\\"', ';a="', ';a="\\', '; charset=', ' ;charset=utf-8']
+  const busy = processorTime(() => {
+    for (const piece of pieces) {
+      send(['content-type', `application/json;${piece.repeat(65_536 / piece.length)}`])
+    }
+  })
+  t.ok(busy < 1_000, `${busy} ms`)
 })
