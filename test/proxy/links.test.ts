@@ -214,6 +214,9 @@ t.test('links are compiled once per mount and name, and anew when mounts change'
   const { targets } = directory.linksFor(requestTo('', '::1'), mount).toCaller.table
   t.equal(targets[0]?.replacement, 'http://[::1]:8080')
   t.equal(targets[0]?.pathAbsolute, false, 'a path below nothing is right as it is')
-  const { rewriteLine } = directory.linksFor(requestTo('a'), mountAt('/m', 'https://b/v1', {})).toApi
+  const { rewriteLine } = directory.linksFor(
+    requestTo('a'),
+    mountAt('/m', 'https://b/v1', {}),
+  ).toApi
   t.equal(rewriteLine('GET /x HTTP/1.1'), 'GET /x HTTP/1.1', 'the path of another mount')
 })
