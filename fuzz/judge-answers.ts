@@ -69,7 +69,7 @@ export const answersIn = (text: string, methods: readonly string[]): Answers => 
   }
 }
 
-const OWN_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 408, 413, 431, 502, 503, 504])
+const OWN_STATUS: ReadonlySet<number> = new Set([400, 403, 404, 405, 408, 413, 431, 502, 503, 504])
 
 const DEFECTS: ReadonlySet<string> = new Set(['internal', 'overloaded'])
 

@@ -18,6 +18,8 @@ const SETTINGS = {
   SKP_MAX_IN_FLIGHT: '200',
   SKP_UPSTREAM_CONNECTIONS: '64',
   SKP_LOG_FORMAT: 'json',
+  // What the fuzzer calls the proxy is any name.
+  SKP_ALLOWED_HOSTS: '*',
 }
 
 export interface WorldOptions {
