@@ -21,6 +21,19 @@ export const discardBody = (request: IncomingMessage): void => {
 
 const statusOf = ({ code, status }: Failure): number => status ?? errorEntry(code).status
 
+/**
+ * For an answer that closes the connection: Node closes it at once, and what the caller still sends
+ * would take the answer from it (RFC 9112 §9.6).
+ */
+const endLater = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+  response.write(body)
+  // An answer to HEAD would wait for its end.
+  response.flushHeaders()
+  const end = (): void => void response.end()
+  request.once('close', end)
+  request.socket.once('end', end)
+}
+
 const headersOf = (failure: Failure, { ids }: Journal, bodyLength: number): OutgoingHttpHeaders => {
   const { code, retryAfter, allow = FORWARDED_METHODS } = failure
   const entry = errorEntry(code)
@@ -52,7 +65,9 @@ export const sendFailure = (
   journal.failure = failure.code
   if (failure.denied !== undefined) journal.denied = failure.denied
   journal.responseBytes = Buffer.byteLength(body)
+  const closes = failure.code === 'stopping' || response.getHeader('connection') === 'close'
   response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
-  response.end(body)
+  if (closes && !request.complete) endLater(request, response, body)
+  else response.end(body)
   discardBody(request)
 }

@@ -20,6 +20,9 @@ export class TunnelError extends Error {
   readonly code = 'ERR_TUNNEL'
 }
 
+/** A caller that goes on sending is cut off after this time. */
+const UNREAD_MS = 2_000
+
 const DEFAULT = ['400 Bad Request', 'It is no HTTP request.'] as const
 
 /** The whole answer, as it goes over the wire. */
@@ -39,6 +42,12 @@ const answerTo = (error: Error): string => {
   return `HTTP/1.1 ${status}\r\n${fields.join('\r\n')}\r\n\r\n${body}`
 }
 
+const endSlowly = (socket: Socket, answer: string): void => {
+  socket.end(answer)
+  const timer = setTimeout(() => socket.destroy(), UNREAD_MS)
+  socket.once('close', () => clearTimeout(timer))
+}
+
 /** @param pending the last answer on the connection, which is not finished */
 const refuseAfter = (pending: ServerResponse, refuse: () => void): void => {
   if (pending.req.complete || pending.writableEnded) pending.once('close', refuse)
@@ -54,13 +63,11 @@ const refuseAfter = (pending: ServerResponse, refuse: () => void): void => {
  * what was asked before is answered first.
  */
 export const refuseBytes = (error: Error, socket: Socket, connections: CallerConnections): void => {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
+  // What else is sent is read to nowhere: a reset would take the answer from the caller.
   if (!connections.refuse(socket)) return
   const refuse = (): void => {
-    if (socket.writable) socket.end(answerTo(error))
+    if (socket.writable) endSlowly(socket, answerTo(error))
+    else socket.destroy()
   }
   const pending = connections.unfinished(socket)
   if (pending === undefined) refuse()

@@ -70,6 +70,31 @@ t.test('nothing is written into the answer to a body that turns out to be broken
   t.match(received, /\r\n\r\nA{10}$/, 'the caller sees that the answer is cut')
 })
 
+t.test('a refusal reaches a caller that is still sending', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('{}'))
+  const { port } = await startProxy(t, { api: api.url })
+  const socket = net.connect(port, '127.0.0.1')
+  socket.write('no HTTP at all\r\n\r\n')
+  await once(socket, 'data')
+  socket.write(Buffer.alloc(100_000))
+  socket.end(Buffer.alloc(1_000_000))
+  await t.resolves(once(socket, 'close'), 'it is not reset')
+})
+
+t.test('a caller that does not go is cut off', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('{}'))
+  const { port } = await startProxy(t, { api: api.url })
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => {})
+  socket.write('no HTTP at all\r\n\r\n')
+  socket.resume()
+  await once(socket, 'end')
+  const sending = setInterval(() => socket.write('more'), 20)
+  const cut = await new Promise((resolve) => socket.once('close', resolve))
+  clearInterval(sending)
+  t.ok(cut)
+})
+
 t.test('a broken body behind another request is refused in its turn', async (t) => {
   const api = await startServer(t, ({ url }, response) => response.end(url))
   const { port } = await startProxy(t, { api: api.url })
