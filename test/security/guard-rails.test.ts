@@ -243,7 +243,11 @@ t.test('a guarded batch of more than 64 KB is not sent twice', async (t) => {
 /** Sends all but the last byte, so that the request stays in flight. */
 const unfinished = (port: number, body: Buffer): Promise<http.ClientRequest> =>
   new Promise((resolve) => {
-    const headers = { 'content-type': MULTIPART, 'content-length': body.length }
+    const headers = {
+      'content-type': MULTIPART,
+      'content-length': body.length,
+      connection: 'keep-alive',
+    }
     const options = {
       port,
       host: '127.0.0.1',
