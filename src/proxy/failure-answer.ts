@@ -22,16 +22,17 @@ export const discardBody = (request: IncomingMessage): void => {
 const statusOf = ({ code, status }: Failure): number => status ?? errorEntry(code).status
 
 /**
- * For an answer that closes the connection: Node closes it at once, and what the caller still sends
- * would take the answer from it (RFC 9112 §9.6).
+ * For an answer that closes the connection: Node would close it at once, and what the caller still
+ * sends would take the answer from it (RFC 9112 §9.6). A caller that has it closes its side.
  */
-const endLater = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+const endLater = ({ socket }: IncomingMessage, response: ServerResponse, body: string): void => {
   response.write(body)
   // An answer to HEAD would wait for its end.
   response.flushHeaders()
   const end = (): void => void response.end()
-  request.once('close', end)
-  request.socket.once('end', end)
+  const timer = setTimeout(end, UNREAD_BODY_MS)
+  socket.once('end', end)
+  response.once('close', () => clearTimeout(timer))
 }
 
 const headersOf = (failure: Failure, { ids }: Journal, bodyLength: number): OutgoingHttpHeaders => {
@@ -65,9 +66,10 @@ export const sendFailure = (
   journal.failure = failure.code
   if (failure.denied !== undefined) journal.denied = failure.denied
   journal.responseBytes = Buffer.byteLength(body)
-  const closes = failure.code === 'stopping' || response.getHeader('connection') === 'close'
+  const isDoubtful = response.getHeader('connection') === 'close'
   response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
-  if (closes && !request.complete) endLater(request, response, body)
+  if (isDoubtful || (failure.code === 'stopping' && !request.complete))
+    endLater(request, response, body)
   else response.end(body)
   discardBody(request)
 }

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
-import { exchange } from '../fixtures/http-client.ts'
+import { exchange, exchangePolitely } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
@@ -136,7 +136,7 @@ t.test('a request that is refused before its answer has begun gets the refusal',
 t.test('what Node would answer by itself is answered here', async (t) => {
   const api = await startServer(t, ({ body }, response) => response.end(body))
   const { port } = await startProxy(t, { api: api.url })
-  const hostless = await exchange(port, 'GET / HTTP/1.1\r\nconnection: close\r\n\r\n')
+  const hostless = await exchangePolitely(port, 'GET / HTTP/1.1\r\nconnection: close\r\n\r\n')
   t.match(hostless, /^HTTP\/1\.1 400 [^]*x-error-code: bad_request\r\n/)
   const old = await exchange(port, 'GET / HTTP/1.0\r\n\r\n')
   t.match(old, /^HTTP\/1\.1 200 OK/, 'HTTP/1.0 needs no Host')
@@ -148,7 +148,7 @@ t.test('what Node would answer by itself is answered here', async (t) => {
 t.test('a transfer coding that would be lost on the way is refused', async (t) => {
   const api = await startServer(t, ({ body }, response) => response.end(body))
   const { port } = await startProxy(t, { api: api.url })
-  const answer = await exchange(
+  const answer = await exchangePolitely(
     port,
     'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\nconnection: close\r\n\r\n0\r\n\r\n',
   )

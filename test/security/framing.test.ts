@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import net from 'node:net'
-import { call, exchange } from '../fixtures/http-client.ts'
+import { call, exchange, exchangePolitely } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
@@ -83,25 +83,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a length among the trailers': chunked('2\r\nab\r\n0\r\nContent-Length: 2\r\n\r\n'),
 }
 
-/** Ends its side when it has an answer, as callers do that are told to close. */
-const sendPolitely = async (port: number, bytes: string): Promise<string> => {
-  const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'))
-  let received = ''
-  socket.setEncoding('latin1').on('data', (chunk: string) => {
-    received += chunk
-    if (received.endsWith('}')) socket.end()
-  })
-  await once(socket, 'close')
-  return received
-}
-
 t.test('what can be read in two ways is refused once, and ends its connection', async (t) => {
   const { api, port } = await start(t)
   const smuggled = 'GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n'
   // What is let through now would be on its way before anybody closes anything.
   t.equal((await call(port)).status, 200)
   for (const [what, bytes] of Object.entries(REFUSED)) {
-    const answer = await sendPolitely(port, bytes + smuggled)
+    const answer = await exchangePolitely(port, bytes + smuggled)
     t.match(answer, /^HTTP\/1\.1 400 [^]*x-error-code: bad_request\r\n/, what)
     t.equal(answer.split('HTTP/1.1 ').length, 2, `${what}: one answer`)
   }
@@ -338,7 +326,7 @@ t.test('a refused request is not asked for its body', async (t) => {
     ['expect: 100-continue\r\ncontent-length: 2000\r\n', /^HTTP\/1\.1 413 /],
     ['expect: 100-continue\r\nhost: y\r\ncontent-length: 2\r\n', /^HTTP\/1\.1 400 /],
   ] as const) {
-    const answer = await sendPolitely(port, post(fields, ''))
+    const answer = await exchangePolitely(port, post(fields, ''))
     t.match(answer, status)
     t.notMatch(answer, /100 Continue/)
   }
