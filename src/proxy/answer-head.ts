@@ -11,6 +11,15 @@ const reasonPhrase = (text: string): string => (/^[\t\x20-\x7e]*$/.test(text) ? 
 /** A string of this size joins the head; larger ones would be copied once more on their way out. */
 const MAX_JOINED_BYTES = 12 * 1024
 
+/**
+ * Ends an answer whose head has not gone out with all of its body. As latin1, bytes stay bytes, and
+ * Node makes one string and one write of head and body.
+ */
+export const endWhole = (response: ServerResponse, body: Buffer): void => {
+  if (body.length <= MAX_JOINED_BYTES) response.end(body.toString('latin1'), 'latin1')
+  else response.end(body)
+}
+
 export class AnswerHead {
   readonly status: number
   readonly #response: ServerResponse
@@ -62,9 +71,7 @@ export class AnswerHead {
     }
     this.#held = false
     this.#response.writeHead(this.status, this.#text, this.#headers)
-    // As latin1, bytes stay bytes, and Node makes one string and one write of head and body.
-    if (piece.length <= MAX_JOINED_BYTES) this.#response.end(piece.toString('latin1'), 'latin1')
-    else this.#response.end(piece)
+    endWhole(this.#response, piece)
   }
 
   /** It will not be sent any more; an answer of the proxy itself takes its place. */

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
 import { createBodyRewriter, type BodyRewriter } from '../odata/body-rewriter.ts'
-import { AnswerHead } from './answer-head.ts'
+import { AnswerHead, endWhole } from './answer-head.ts'
 import type { Answer, AnswerOptions } from './answer.ts'
 import { MAX_HELD_BYTES, withoutBodyFields, type BodyPlan } from './answer-plan.ts'
 import { createDecoder, decode } from './content-decoding.ts'
@@ -125,7 +125,7 @@ export class CollectedAnswer implements Answer {
     const { response, status, text, journal } = this.#options
     journal.responseBytes = body.length
     response.writeHead(status, text, headers)
-    response.end(body)
+    endWhole(response, body)
   }
 
   #stream(): { streamed: StreamedAnswer; wantsMore: boolean } {
