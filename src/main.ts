@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
+#!/usr/bin/env -S node --max-semi-space-size=2
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
 import { readFileSync, watch } from 'node:fs'
