@@ -17,6 +17,7 @@ import { passOver } from './interim-answers.ts'
 import type { Journal } from './journal.ts'
 import type { Mount } from './mount.ts'
 import type { AnswerOpener } from './open-answer.ts'
+import { repeatableMethod } from './repeatable-method.ts'
 import type { RequestBody } from './request-body.ts'
 import { fieldValues, responseHeaders } from './response-headers.ts'
 import {
@@ -188,7 +189,7 @@ class Attempt implements ConnectionAware {
   #isKept(): boolean {
     const { request, body, token, replayed = false } = this.#job
     const verdict = judgeUnauthorized(
-      { method: request.method as string, body, replayed },
+      { method: repeatableMethod(request), body, replayed },
       this.#options,
       () => this.#tokens.reject(token),
     )
@@ -231,7 +232,7 @@ class Attempt implements ConnectionAware {
   #mayRetry(error: Error): boolean {
     const { request, body, retried } = this.#job
     const unseen = this.#reused && !this.#answering
-    const repeatable = isRepeatable(request.method as string, body)
+    const repeatable = isRepeatable(repeatableMethod(request), body)
     return unseen && repeatable && retried !== true && isConnectionLoss(error)
   }
 }

@@ -12,7 +12,7 @@ import type { Mount } from './mount.ts'
 
 type Field = readonly [name: string, value: string]
 
-const fieldsOf = ({ rawHeaders }: IncomingMessage): readonly Field[] =>
+export const fieldsOf = ({ rawHeaders }: IncomingMessage): readonly Field[] =>
   rawHeaders.flatMap((name, i): Field[] =>
     i % 2 === 0 ? [[name, rawHeaders[i + 1] as string]] : [],
   )
