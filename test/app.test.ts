@@ -185,21 +185,28 @@ t.test('stopping', async (t) => {
       settings: { SKP_DRAIN_TIMEOUT: '500ms' },
     })
     const hanging = call(port, { path: '/hangs' }).catch((error: unknown) => error)
-    const socket = connect(port, '127.0.0.1')
-    await once(socket, 'connect')
-    // The head is still incomplete when stopping begins, so the connection is not idle.
-    socket.write('GET /late HTTP/1.1\r\nhost: x\r\n')
+    // A body that is there, and one that does not come.
+    const late = ['content-length: 0', 'content-length: 9'].map((field) => {
+      const socket = connect(port, '127.0.0.1')
+      // The head is still incomplete when stopping begins, so the connection is not idle.
+      socket.write(`POST /late HTTP/1.1\r\nhost: x\r\n${field}\r\n`)
+      return socket
+    })
+    await Promise.all(late.map((socket) => once(socket, 'connect')))
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
     const stopped = app.stop()
     await new Promise((resolve) => {
       setTimeout(resolve, 50)
     })
-    socket.write('\r\n')
-    const [bytes] = (await once(socket, 'data')) as [Buffer]
-    t.match(bytes.toString(), /^HTTP\/1\.1 503 /)
-    t.match(bytes.toString(), /x-error-code: stopping\r\n/)
-    t.match(bytes.toString(), /connection: close\r\n/)
-    t.match(bytes.toString(), /retry-after: 1\r\n/)
+    for (const socket of late) {
+      socket.write('\r\n')
+      const [bytes] = (await once(socket, 'data')) as [Buffer]
+      t.match(bytes.toString(), /^HTTP\/1\.1 503 /)
+      t.match(bytes.toString(), /x-error-code: stopping\r\n/)
+      t.match(bytes.toString(), /connection: close\r\n/)
+      t.match(bytes.toString(), /retry-after: 1\r\n/)
+      socket.end()
+    }
     await stopped
     t.ok((await hanging) instanceof Error)
   })
