@@ -4,6 +4,7 @@ import {
   OURS,
   medianOf,
   outcomeOf,
+  ratioOf,
   startOf,
   type Figure,
   type Results,
@@ -17,32 +18,32 @@ interface Column {
   readonly value: (results: Results, peer: string) => Figure
 }
 
-const WIDTH = 960
+const WIDTH = 1120
 const TOP = 128
 const ROW = 34
 const BAR = 16
-const LABELS = 250
+const LABELS = 320
 
 const COLUMNS: readonly Column[] = [
   {
     title: 'CPU time per request',
     unit: 'µs',
     left: LABELS + 14,
-    width: 330,
+    width: 310,
     value: (results, peer) => medianOf(outcomeOf(results, 'get-32', peer), 'cpu'),
   },
   {
     title: 'Start to first answer',
     unit: 'ms',
-    left: LABELS + 392,
-    width: 120,
+    left: LABELS + 432,
+    width: 110,
     value: (results, peer) => startOf(results, peer, 'time'),
   },
   {
     title: 'Memory at peak',
     unit: 'MB',
-    left: LABELS + 560,
-    width: 90,
+    left: LABELS + 636,
+    width: 84,
     value: (results, peer) => outcomeOf(results, 'get-32', peer)?.peak,
   },
 ]
@@ -84,10 +85,9 @@ const bar = (
   if (value === undefined) return ''
   const width = Math.max(2, (value / largest) * column.width)
   const ours = OURS.has(peer) ? ' ours' : ''
-  const base = column.value(results, BASELINE)
-  const first = column === COLUMNS[0]
-  const ratio =
-    first && base !== undefined && peer !== BASELINE ? `  ${(value / base).toFixed(2)}×` : ''
+  const quotient = ratioOf(results, 'get-32', { peer, base: BASELINE })
+  const shown = column === COLUMNS[0] && quotient !== undefined && peer !== BASELINE
+  const ratio = shown ? `  ${quotient.toFixed(2)}×` : ''
   const x = column.left
   return `<rect class="bar${ours}" x="${x}" y="${y - BAR / 2}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>
 <text class="value${ours}" x="${(x + width + 6).toFixed(1)}" y="${y + 4}" xml:space="preserve">${value.toFixed(0)}${ratio}</text>`

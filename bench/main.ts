@@ -26,6 +26,9 @@ import { cpuTable, scenarioTable, startTable } from './tables.ts'
 /** More requests than one connection makes, for the compiler to see. */
 const WARM_UP_CONNECTIONS = 32
 
+const WARM_REQUESTS = 10_000
+const MAX_WARM_UPS = 5
+
 interface Contestant {
   readonly peer: Peer
   readonly proxy: Proxy | undefined
@@ -72,6 +75,24 @@ const takeRound = async (
   }
 }
 
+/** By requests, because a busy machine serves few of them in the same time. */
+const warmUp = async (
+  contestant: Contestant,
+  scenario: Scenario,
+  { warmUp: seconds }: Plan,
+  surroundings: Surroundings,
+): Promise<void> => {
+  const huge = scenario.perGigabyte === true
+  const connections = huge ? scenario.connections : WARM_UP_CONNECTIONS
+  const wanted = huge ? 0 : WARM_REQUESTS
+  let served = 0
+  for (let tries = 0; tries === 0 || (served < wanted && tries < MAX_WARM_UPS); tries++) {
+    const round = await takeRound(contestant, { ...scenario, connections }, seconds, surroundings)
+    if (round === undefined) return
+    served += round.perSecond * seconds
+  }
+}
+
 const outcomeOf = ({ peer, proxy, rounds, failure }: Contestant, scenario: Scenario): Outcome => {
   const measured = proxy !== undefined && peer.noProcess !== true
   return {
@@ -91,13 +112,7 @@ const runScenario = async (
   say(`\n${scenario.name}\n`)
   const contestants: Contestant[] = []
   for (const peer of plan.peers) contestants.push(await enter(peer, scenario, surroundings))
-  const warm = {
-    ...scenario,
-    connections: Math.min(WARM_UP_CONNECTIONS, scenario.connections * 32),
-  }
-  for (const contestant of contestants) {
-    await takeRound(contestant, warm, plan.warmUp, surroundings)
-  }
+  for (const contestant of contestants) await warmUp(contestant, scenario, plan, surroundings)
   for (let round = 1; round <= plan.rounds; round++) {
     say(`  round ${round}/${plan.rounds} `)
     for (const contestant of contestants) {

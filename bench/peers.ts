@@ -43,7 +43,11 @@ const upstreamOf = ({ upstream }: Surroundings, tls: boolean): string =>
 /** What a platform gives to the proxy. */
 export const environmentOf = (
   surroundings: Surroundings,
-  { tls, port }: { readonly tls: boolean; readonly port: number },
+  {
+    tls,
+    port,
+    adminPort,
+  }: { readonly tls: boolean; readonly port: number; readonly adminPort: number },
 ): Environment => ({
   VCAP_SERVICES: JSON.stringify({
     'integration-assessment': [
@@ -59,6 +63,7 @@ export const environmentOf = (
     ],
   }),
   PORT: String(port),
+  SKP_ADMIN_PORT: String(adminPort),
   SKP_CA_FILE: surroundings.caFile,
 })
 
@@ -79,7 +84,10 @@ const ourProxy = (id: string, name: string, settings: Environment): Peer => ({
   name,
   async start(surroundings, tls) {
     const port = await freePort()
-    const env = { ...environmentOf(surroundings, { tls, port }), ...settings }
+    const env = {
+      ...environmentOf(surroundings, { tls, port, adminPort: await freePort() }),
+      ...settings,
+    }
     const command = surroundings.proxyCommand(startCommand())
     const child = startSilent(command, env, surroundings.log)
     return { child, url: `http://127.0.0.1:${port}`, headers: {} }

@@ -66,7 +66,7 @@ const port = await freePort()
 const [node = '', ...args] = startCommand()
 const command = [node, '--cpu-prof', `--cpu-prof-dir=${folder}`, ...args]
 const env = {
-  ...environmentOf(surroundings, { tls: false, port }),
+  ...environmentOf(surroundings, { tls: false, port, adminPort: await freePort() }),
   ...(values.bare === true ? withoutExtras : {}),
   SKP_DRAIN_DELAY: '0ms',
 }

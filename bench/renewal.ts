@@ -58,7 +58,11 @@ export const measureRenewal = async (
   const logFile = `${surroundings.folder}/renewal.log`
   const log = openSync(logFile, 'w')
   const command = surroundings.proxyCommand(startCommand())
-  const child = startSilent(command, environmentOf(own, { tls: false, port }), log)
+  const child = startSilent(
+    command,
+    environmentOf(own, { tls: false, port, adminPort: await freePort() }),
+    log,
+  )
   const scenario = SCENARIOS.find(({ id }) => id === 'get-32') as Scenario
   const url = `http://127.0.0.1:${port}`
   await untilRight({ child, url, headers: {} }, scenario)
