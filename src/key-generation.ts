@@ -144,10 +144,6 @@ export class KeyGeneration {
     }))
   }
 
-  get tokenHost(): string {
-    return this.#key.tokenEndpoint.host
-  }
-
   /** Of the client certificate, where there is one. */
   get validity(): Validity | undefined {
     const { authentication } = this.#key

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createCertificateAuthority } from '../demo/certificate-authority.ts'
 import type { KeyReading } from '../src/service-key/key-source.ts'
 import { systemClock, type Clock } from '../src/clock.ts'
 import { freePort } from './fixtures/free-port.ts'
@@ -289,4 +290,41 @@ t.test('one key with two base URLs has one token for both', async (t) => {
     ['/v1/Vendor', '/v2/ImportContent'],
   )
   t.equal(tokens.server.requests.length, 1)
+})
+
+t.test('an X.509 key is watched for its expiry from the start, and until the stop', async (t) => {
+  const authority = await createCertificateAuthority()
+  const notAfter = new Date(Date.now() + 3_600_000)
+  const { certificate, key } = await authority.issueClient('sb-client!b1', { notAfter })
+  const reading = readingOf('http://127.0.0.1:1/oauth/token', { '': 'http://127.0.0.1:1' })
+  const keys = reading.keys.map(({ prefix, key: rest }) => ({
+    prefix,
+    key: {
+      ...rest,
+      authentication: { method: 'tls_client_auth', certificate, privateKey: key },
+    },
+  }))
+  const { log } = await start(t, { ...reading, keys: keys as unknown as KeyReading['keys'] })
+  t.match(
+    log.filter(({ expiry }) => expiry !== undefined),
+    [{ level: 'error', msg: /client certificate of the service key expires soon/ }],
+  )
+})
+
+t.test('a stop does not wait for a key that is being taken over', async (t) => {
+  const tokens = await startTokens(t, ['a-secret'])
+  const asked: string[] = []
+  const hanging = await startServer(t, (request) => void asked.push(request.url))
+  const watch = [{ directory: t.testdir() }]
+  const bases = { '': 'http://127.0.0.1:1' }
+  const options = { watch, clientSecret: 'a-secret' }
+  let delivered = readingOf(tokens.endpoint, bases, options)
+  const sources = [{ name: 'intas', read: () => delivered }]
+  const { app, log } = await startProxy(t, { sources })
+  delivered = readingOf(`${hanging.url}/oauth/token`, bases, options)
+  app.reload()
+  while (asked.length === 0) await new Promise(setImmediate)
+  await app.stop()
+  await new Promise(setImmediate)
+  t.notOk(log.some(({ msg }) => REFUSED.test(String(msg)) || TAKEN_OVER.test(String(msg))))
 })

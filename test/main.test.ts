@@ -61,10 +61,12 @@ for (const program of ['built', 'source'] as const) {
   })
 
   t.test(
-    `from ${program}: runs with nothing but PORT and VCAP_SERVICES, stops on SIGTERM`,
+    `from ${program}: runs with nothing but PORT and VCAP_SERVICES, stops on SIGTERM only`,
     async (t) => {
       const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
       const { port, child, ended } = await startBound(t, api.url, {}, program)
+      t.match(await call(port, { path: '/Vendor' }), { status: 200 })
+      child.kill('SIGHUP')
       t.match(await call(port, { path: '/Vendor' }), { status: 200 })
       child.kill('SIGTERM')
       t.equal(await ended, 0)
@@ -74,7 +76,9 @@ for (const program of ['built', 'source'] as const) {
   t.test(`from ${program}: cannot start without a binding, and check tells why`, async (t) => {
     const start = startProgram(t, [], {}, program)
     const check = startProgram(t, ['check', '--json'], {}, program)
-    t.same(await Promise.all([start.ended, check.ended]), [3, 3])
+    const broken = startProgram(t, [], { SKP_CA_FILE: '/none.pem' }, program)
+    t.same(await Promise.all([start.ended, check.ended, broken.ended]), [3, 3, 2])
+    t.match(broken.stderr(), /SKP_CA_FILE/)
     t.match(start.stderr(), /no binding of SKP_SERVICE="integration-assessment" found/)
     t.match(JSON.parse(check.stdout()), { ok: false, exitCode: 3 })
   })
