@@ -45,6 +45,8 @@ export interface App {
    * @throws what listening throws, such as EADDRINUSE
    */
   start(): Promise<number>
+  /** `early` while the first request for a token has not ended, of one key at least. */
+  readiness(): Readiness & { readonly early: boolean }
   /** Looks at once whether a service key on disk has changed. */
   reload(): void
   /** Finishes what is in flight; never rejects. */
@@ -204,6 +206,10 @@ export const createApp = async (options: AppOptions): Promise<App> => {
       for (const key of keys) key.start()
       watchers = watchKeys(options, keys)
       return (app.server.address() as AddressInfo).port
+    },
+    readiness() {
+      const early = states().some(({ token }) => token.lastOutcome.kind === 'none')
+      return { ...readiness(), early }
     },
     reload() {
       for (const watcher of watchers) watcher.check()

@@ -1,10 +1,13 @@
 #!/usr/bin/env -S node --max-semi-space-size=2
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
+import { spawn } from 'node:child_process'
 import { readFileSync, watch } from 'node:fs'
 import manifest from '../package.json' with { type: 'json' }
+import { systemClock } from './clock.ts'
 import { parseCommandLine } from './commands/command-line.ts'
 import { EXIT, type Edge, type Running } from './commands/edge.ts'
+import type { Accompanied } from './commands/exec.ts'
 import { systemFiles } from './system-files.ts'
 
 const readFile = (path: string): string => readFileSync(path, 'utf8')
@@ -20,7 +23,7 @@ const edge: Edge = {
   quit: () => process.kill(process.pid, 'SIGTERM'),
 }
 
-const run = async (): Promise<Running | number> => {
+const run = async (): Promise<Running | Accompanied | number> => {
   const line = parseCommandLine(process.argv.slice(2))
   switch (line.command) {
     case 'serve': {
@@ -30,6 +33,16 @@ const run = async (): Promise<Running | number> => {
     case 'check': {
       const { check } = await import('./commands/check.ts')
       return check(edge, line.flags, line.json)
+    }
+    case 'wait': {
+      const { wait } = await import('./commands/wait.ts')
+      return wait(edge, line.flags, line.timeout, systemClock)
+    }
+    case 'exec': {
+      const { exec } = await import('./commands/exec.ts')
+      const { stdin, stdout, stderr } = process
+      const terminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
+      return exec(edge, line.flags, line.run, { spawn, clock: systemClock, terminal })
     }
     case 'help': {
       const { helpText } = await import('./commands/help.ts')
@@ -45,14 +58,25 @@ const run = async (): Promise<Running | number> => {
   }
 }
 
+/** Stopping has a limit of its own, SKP_DRAIN_TIMEOUT, so that this one is off. */
+const STOP = { delay: false, logger: false } as const
+
+const accompany = async (outcome: Accompanied): Promise<never> => {
+  const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  for (const signal of forwarded) process.on(signal, outcome.forward)
+  closeWithGrace({ ...STOP, skip: ['beforeExit', ...forwarded] }, ({ err }) => outcome.stop(err))
+  // Whatever else is open, such as a connection of a process that the command has left behind.
+  process.exit(await outcome.ended)
+}
+
 const outcome = await run()
 if (typeof outcome === 'number') {
   process.exitCode = outcome
 } else {
-  process.on('SIGHUP', outcome.reload)
   process.once('exit', outcome.flush)
-  // Its own deadline is off: stopping has a limit of its own, SKP_DRAIN_TIMEOUT.
-  closeWithGrace({ delay: false, logger: false, skip: ['beforeExit', 'SIGHUP'] }, ({ err }) =>
-    outcome.stop(err),
-  )
+  if ('ended' in outcome) await accompany(outcome)
+  else {
+    process.on('SIGHUP', outcome.reload)
+    closeWithGrace({ ...STOP, skip: ['beforeExit', 'SIGHUP'] }, ({ err }) => outcome.stop(err))
+  }
 }

@@ -1,7 +1,10 @@
 /** What a command may touch of the process; main.ts is the only one to hand it out. */
 import type { Writable } from 'node:stream'
+import type { Readiness } from '../admin/readiness.ts'
 import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
 import type { FileSystem } from '../service-key/file-system.ts'
+
+type Output = Writable & { readonly isTTY?: boolean }
 
 export interface Edge {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -11,8 +14,8 @@ export interface Edge {
   readonly files: FileSystem
   /** `watch` of `node:fs`. */
   readonly watch: KeyWatcherOptions['watch']
-  readonly stdout: Writable & { readonly isTTY?: boolean }
-  readonly stderr: NodeJS.WritableStream
+  readonly stdout: Output
+  readonly stderr: Output
   readonly version: string
   /** Ends the program as a stop signal does. */
   readonly quit: () => void
@@ -20,6 +23,10 @@ export interface Edge {
 
 /** Something that goes on until it is stopped. */
 export interface Running {
+  /** Where callers on this machine reach it: scheme, host and port. */
+  readonly url: string
+  /** `early` while the first request for a token has not ended, of one key at least. */
+  readonly readiness: () => Readiness & { readonly early: boolean }
   /** @param crash what was thrown outside any request, if that is the reason to stop */
   readonly stop: (crash?: unknown) => Promise<void>
   /** Looks at once whether a service key on disk has changed. */
@@ -31,9 +38,14 @@ export interface Running {
 /** Exit codes are part of the interface: operators and scripts tell causes apart by them. */
 export const EXIT = {
   stopped: 0,
+  /** `wait` only. */
+  notReady: 1,
   configuration: 2,
   unbound: 3,
   portInUse: 4,
   /** `check` only. */
   key: 10,
+  /** `exec` only, as shells have it. */
+  commandRefused: 126,
+  commandMissing: 127,
 } as const

@@ -1,7 +1,7 @@
 /** Configuration and key → a running proxy, or every problem at once on stderr and an exit code. */
 import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
-import { createApp, type BoundKeySource } from '../app.ts'
+import { createApp, type App, type BoundKeySource } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
@@ -14,6 +14,7 @@ import { tracingLog } from '../logging/tracing-log.ts'
 import { loadTracing } from '../tracing/tracing.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
+import { localUrl } from './local-url.ts'
 
 interface Prepared {
   readonly config: Config
@@ -120,6 +121,19 @@ const tracingFor = ({ environment, version }: Edge, log: Logger) =>
     onProblem: tracingLog(log, systemClock),
   })
 
+const stop = async (
+  app: App,
+  log: Logger,
+  lines: BatchedDestination,
+  crash: unknown,
+): Promise<void> => {
+  if (crash === undefined) log.info('stopping')
+  else log.fatal({ err: crash }, 'stopping after a crash')
+  await app.stop()
+  log.info('stopped')
+  await lines.flush()
+}
+
 /** @returns the running proxy, or the exit code after telling why there is none */
 export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
@@ -140,21 +154,19 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
     tracing: await tracingFor(edge, log),
     quit: edge.quit,
   })
+  let port: number
   try {
-    announce(log, prepared, await app.start())
+    port = await app.start()
+    announce(log, prepared, port)
     lines.flushSync()
   } catch (error) {
     return startFailure(edge, error, config)
   }
   return {
+    url: localUrl(config.host, port),
+    readiness: () => app.readiness(),
     reload: () => app.reload(),
-    async stop(crash) {
-      if (crash === undefined) log.info('stopping')
-      else log.fatal({ err: crash }, 'stopping after a crash')
-      await app.stop()
-      log.info('stopped')
-      await lines.flush()
-    },
+    stop: (crash) => stop(app, log, lines, crash),
     flush: () => lines.flushSync(),
   }
 }

@@ -29,6 +29,17 @@ t.test('explanations are wrapped for a terminal, and free of Markdown', async (t
 t.test('usage, the other flags and the exit codes are there', async (t) => {
   t.match(help, /^Usage: service-key-proxy \[serve\]/)
   t.match(help, /^ {7}service-key-proxy check \[--json\]/m)
+  t.match(help, /^ {7}service-key-proxy wait \[--timeout 60s\]/m)
+  t.match(help, /^ {7}service-key-proxy exec .* -- command/m)
+  for (const part of [
+    '1 not ready',
+    '126 command',
+    '127 no',
+    '--timeout   of wait',
+    'ENTITIES_URL',
+  ]) {
+    t.ok(help.includes(part), part)
+  }
   for (const part of ['--help', '10 key', '--version', '0 stopped', '2 config', '3 no', '4 port']) {
     t.ok(help.includes(part), part)
   }
