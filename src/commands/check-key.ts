@@ -5,6 +5,7 @@ import { describeFound } from '../service-key/attempt.ts'
 import { keyFields, type KeyField } from '../service-key/key-fields.ts'
 import { locateCredentials, type FoundCredentials, type MissingKey } from '../service-key/locate.ts'
 import { parseServiceKey, type ServiceKey } from '../service-key/service-key.ts'
+import type { AccessToken } from '../token/access-token.ts'
 import type { StepReport } from './check-report.ts'
 import { EXIT, type Edge } from './edge.ts'
 
@@ -14,7 +15,18 @@ export interface Subject {
   readonly found: FoundCredentials
   /** From the key step on. */
   readonly key?: ServiceKey
+  /** From the token step on. */
+  readonly token?: AccessToken
 }
+
+export interface StepResult {
+  readonly report: StepReport
+  /** What the next step works with. */
+  readonly subject: Subject
+}
+
+/** One step about one mount. It is only taken if the one before found nothing wrong. */
+export type Step = (subject: Subject) => StepResult | Promise<StepResult>
 
 const MARKS: Readonly<Record<string, string>> = { chosen: 'chosen: ', ambiguous: 'ambiguous: ' }
 
@@ -87,11 +99,7 @@ const certificateFinding = ({ authentication }: ServiceKey, wall: number): Certi
 }
 
 /** @param wall milliseconds since 1970, for the validity of a client certificate */
-export const checkKey = (
-  config: Config,
-  subject: Subject,
-  wall: number,
-): { readonly report: StepReport; readonly subject: Subject } => {
+export const checkKey = (config: Config, subject: Subject, wall: number): StepResult => {
   const { mount, found } = subject
   const fields = keyFields(found.credentials, mount.target)
   const common = {

@@ -16,9 +16,11 @@ export interface StepReport {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** That of the first step that failed. */
-export const exitCodeOf = (reports: readonly StepReport[]): number =>
-  reports.find(({ exitCode }) => exitCode !== EXIT.stopped)?.exitCode ?? EXIT.stopped
+/** That of the earliest cause: the codes rise from step to step, whatever mount they are about. */
+export const exitCodeOf = (reports: readonly StepReport[]): number => {
+  const failures = reports.map(({ exitCode }) => exitCode).filter((code) => code !== EXIT.stopped)
+  return failures.length === 0 ? EXIT.stopped : Math.min(...failures)
+}
 
 const INDENT = ' '.repeat(8)
 /** Of the first column; a long path does not push the others out of sight. */

@@ -1,19 +1,30 @@
 /** Looks for everything that would keep the proxy from working, and tells it step by step. */
+import { lookup } from 'node:dns/promises'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
+import { Redactor } from '../logging/redaction.ts'
+import { secretOf } from '../service-key/client-authentication.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
-import { checkKey, searchBinding, type Subject } from './check-key.ts'
+import type { Lookup, Online } from './check-connection.ts'
+import { checkKey, searchBinding, type Step, type Subject } from './check-key.ts'
+import { onlineSteps } from './check-online.ts'
 import { exitCodeOf, reportJson, reportText, type StepReport } from './check-report.ts'
 import { EXIT, type Edge } from './edge.ts'
 
-interface StepResult {
-  readonly report: StepReport
-  /** What the next step works with. */
-  readonly subject: Subject
+export interface CheckOptions {
+  /** `lookup` of `node:dns/promises`, for all addresses. */
+  readonly lookup: Lookup
+  /** Aborts when the time for all steps is over. */
+  readonly deadline: AbortSignal
 }
 
-/** One step about one mount. It is only taken if the one before found nothing wrong. */
-type Step = (subject: Subject) => StepResult | Promise<StepResult>
+/** Below the 15 s that are promised, because starting and reading the key take time as well. */
+const LIMIT_MS = 14_000
+
+const systemOptions = (): CheckOptions => ({
+  lookup: (host) => lookup(host, { all: true }),
+  deadline: AbortSignal.timeout(LIMIT_MS),
+})
 
 const runSteps = async (
   [step, ...rest]: readonly Step[],
@@ -39,19 +50,39 @@ const checkSettings = (edge: Edge, flags: Flags) => {
     rows: [],
     data: {},
   }
-  return { config, report }
+  return { config, report, ca: authorities.certificates }
+}
+
+/** What the steps work with, and what must not be seen of it. */
+interface Scene {
+  readonly edge: Edge
+  readonly config: Config
+  /** `undefined`: the network is left alone. */
+  readonly online: Online | undefined
+  readonly redactor: Redactor
+}
+
+const stepsOf = ({ config, online, redactor }: Scene): readonly Step[] => {
+  const { wall } = systemClock.now()
+  const keyStep: Step = (subject) => {
+    const result = checkKey(config, subject, wall)
+    const { key } = result.subject
+    if (key !== undefined) redactor.addSecret(secretOf(key.authentication))
+    return result
+  }
+  return online === undefined
+    ? [keyStep]
+    : [keyStep, ...onlineSteps(online, (token) => redactor.addToken(token))]
 }
 
 const checkBinding = async (
-  edge: Edge,
-  config: Config,
+  scene: Scene,
   mounts: Config['mounts'],
 ): Promise<readonly StepReport[]> => {
   const [first] = mounts as [Config['mounts'][number]]
-  const { report, found } = searchBinding(edge, config, first)
+  const { report, found } = searchBinding(scene.edge, scene.config, first)
   if (found === undefined) return [report]
-  const { wall } = systemClock.now()
-  const steps: readonly Step[] = [(subject) => checkKey(config, subject, wall)]
+  const steps = stepsOf(scene)
   const reports = await Promise.all(mounts.map((mount) => runSteps(steps, { mount, found })))
   return [report, ...reports.flat()]
 }
@@ -62,14 +93,28 @@ const byBinding = (mounts: Config['mounts']): readonly Config['mounts'][] =>
   )
 
 /**
- * Every step is reported, on standard output.
- * @returns the exit code of the first step that failed; 0 if none did
+ * Every step is reported, on standard output. Settings that are wrong keep it from the network: the
+ * credential could go where it was not meant to.
+ *
+ * @returns 0, or the exit code of the earliest cause
  */
-export const check = async (edge: Edge, flags: Flags, json: boolean): Promise<number> => {
-  const { config, report } = checkSettings(edge, flags)
+export const check = async (
+  edge: Edge,
+  flags: Flags,
+  json: boolean,
+  options: CheckOptions = systemOptions(),
+): Promise<number> => {
+  const { config, report, ca } = checkSettings(edge, flags)
+  const userAgent = `service-key-proxy/${edge.version}`
+  const wall = (): number => systemClock.now().wall
+  const online =
+    report.exitCode === EXIT.stopped ? { ...options, config, ca, userAgent, wall } : undefined
+  const scene = { edge, config, online, redactor: new Redactor() }
   const bindings = byBinding(config.mounts)
-  const found = await Promise.all(bindings.map((mounts) => checkBinding(edge, config, mounts)))
+  const found = await Promise.all(bindings.map((mounts) => checkBinding(scene, mounts)))
   const reports = [report, ...found.flat()]
-  edge.stdout.write(json ? reportJson(reports) : reportText(reports))
+  // Servers may have sent anything back.
+  const text = scene.redactor.redact(json ? reportJson(reports) : reportText(reports))
+  edge.stdout.write(text)
   return exitCodeOf(reports)
 }

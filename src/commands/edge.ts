@@ -45,6 +45,11 @@ export const EXIT = {
   portInUse: 4,
   /** `check` only. */
   key: 10,
+  connection: 11,
+  tls: 12,
+  credential: 13,
+  tokenEndpoint: 14,
+  api: 15,
   /** `exec` only, as shells have it. */
   commandRefused: 126,
   commandMissing: 127,

@@ -28,7 +28,8 @@ export const helpText = (): string => `Usage: service-key-proxy [serve] [--setti
 
 Reads the service key of a binding, and forwards every request to the API that the
 key names, with an access token attached. The command check tells where the key is
-looked for, what is found there and what is wrong with it, without any secret. The
+looked for and what is found there, connects to both hosts, gets a token and calls
+the API with it, and says what is wrong, without any secret and within 15 s. The
 command wait ends when the proxy on this machine is ready. The command exec runs a
 command with a proxy of its own beside it, on a free port of 127.0.0.1, without an
 admin port unless SKP_ADMIN_PORT is set: ENTITIES_URL in its environment says where,
@@ -54,7 +55,8 @@ Other flags:
       --timeout   of wait: how long at most, such as 90s. Default: 60s.
 
 Exit codes: 0 stopped cleanly, 2 configuration invalid, 3 no or ambiguous binding,
-4 port in use; of check also 10 key unusable; of wait 1 not ready in time; of exec
-that of the command, 128 and the number of the signal that ended it, 126 command not
-executable, 127 no such command.
+4 port in use; of check also 10 key unusable, 11 no connection or unknown host,
+12 TLS, 13 credential rejected, 14 no usable token endpoint, 15 the API refuses; of
+wait 1 not ready in time; of exec that of the command, 128 and the number of the
+signal that ended it, 126 command not executable, 127 no such command.
 `

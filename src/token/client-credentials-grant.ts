@@ -40,7 +40,7 @@ const text = (value: string | string[] | undefined): string | undefined =>
 const OUT_OF_TIME: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError'])
 
 /** TLS alerts by which a server refuses a client's certificate (RFC 8446 §6.2). */
-const REFUSED_CERTIFICATE =
+export const REFUSED_CERTIFICATE =
   /ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
 const failureOf = (error: unknown): TokenFailure => {

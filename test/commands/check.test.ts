@@ -2,8 +2,11 @@ import { watch } from 'node:fs'
 import t from 'tap'
 import { createHash } from 'node:crypto'
 import { Writable } from 'node:stream'
+import type { DetailedPeerCertificate } from 'node:tls'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
+import { chainOf } from '../../src/commands/certificate-chain.ts'
 import { check } from '../../src/commands/check.ts'
+import { claimsOf } from '../../src/commands/token-claims.ts'
 import { systemFiles } from '../../src/system-files.ts'
 import { KEYS, LAYOUTS } from '../fixtures/binding-layouts.ts'
 import { memoryFiles } from '../fixtures/memory-files.ts'
@@ -20,6 +23,10 @@ const HASH = createHash('sha256').update(SECRET).digest('hex').slice(0, 8)
 
 type Environment = Readonly<Record<string, string>>
 
+/** No step after the key finds anything here; check-online.test.ts has those. */
+const noNetwork = () => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
+const { signal: deadline } = new AbortController()
+
 const run = async (
   environment: Environment,
   { json = false, files = memoryFiles({ 'key.json': JSON.stringify(KEY) }) } = {},
@@ -34,7 +41,7 @@ const run = async (
   const { readFile } = files
   const streams = { stdout, stderr: stdout }
   const edge = { environment, readFile, files, watch, ...streams, version: '1.2.3', quit() {} }
-  const code = await check(edge, {}, json)
+  const code = await check(edge, {}, json, { lookup: noNetwork, deadline })
   return { code, output }
 }
 
@@ -51,11 +58,11 @@ const steps = (output: string) =>
     ({ step, mount = '', ok }) => `${step}${mount} ${ok ? 'ok' : 'failed'}`,
   )
 
-t.test('a usable key: every step is ok, and the fields can be compared', async (t) => {
+t.test('a usable key: its fields can be compared, and the way to its hosts is tried', async (t) => {
   const { code, output } = await run(SET)
-  t.equal(code, 0)
+  t.equal(code, 11)
   t.equal(
-    output,
+    output.slice(0, output.indexOf('FAILED')),
     `ok      settings: nothing is wrong with them
 ok      binding: SKP_KEY_FILE key.json, because it is the only key there
           SKP_KEY_FILE key.json  chosen: a key
@@ -71,10 +78,10 @@ ok      key /: leads to https://api.example/intas/entities/v1 with tokens from h
 
 t.test('the same as one JSON document', async (t) => {
   const { code, output } = await run({ ...SET, SKP_TYPO: '1' }, { json: true })
-  t.equal(code, 0)
+  t.equal(code, 11)
   t.match(JSON.parse(output), {
-    ok: true,
-    exitCode: 0,
+    ok: false,
+    exitCode: 11,
     steps: [
       { step: 'settings', ok: true, warnings: [/SKP_TYPO is not a setting/] },
       {
@@ -94,6 +101,7 @@ t.test('the same as one JSON document', async (t) => {
         authentication: 'client_secret_post',
         fields: [{}, {}, {}, { name: 'clientsecret', length: 18, sha256: HASH }, {}],
       },
+      { step: 'connection', mount: '/', ok: false },
     ],
   })
 })
@@ -184,14 +192,22 @@ const FAILURES: readonly Case[] = [
     'one of several mounts',
     { ...SET, SKP_MOUNTS: '/=entities,/m=management,/x=none' },
     10,
-    ['settings ok', 'binding ok', 'key/ ok', 'key/m ok', 'key/x failed'],
+    [
+      'settings ok',
+      'binding ok',
+      'key/ ok',
+      'connection/ failed',
+      'key/m ok',
+      'connection/m failed',
+      'key/x failed',
+    ],
     /ok +key \/m: leads to https:\/\/api\.example\/intas\/management\/v1/,
   ],
   [
     'a mount whose binding is missing',
     { VCAP_SERVICES: vcap('one', 'two'), SKP_MOUNTS: '/a=one:entities,/b=three:entities' },
     3,
-    ['settings ok', 'binding ok', 'key/a ok', 'binding failed'],
+    ['settings ok', 'binding ok', 'key/a ok', 'connection/a failed', 'binding failed'],
     /problem: no binding named "three" \(SKP_BINDING or SKP_MOUNTS\) found/,
   ],
 ]
@@ -276,7 +292,7 @@ t.test('credentials that are no object have no fields', async (t) => {
 t.test('a key of thousands of fields is told in part', async (t) => {
   const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, '']))
   const { output } = await run(SET, { files: keyFile({ ...KEY, ...many }) })
-  t.equal(output.split('\n').length, 105)
+  t.equal(output.split('\n').length, 110)
 })
 
 const DAY = 24 * 60 * 60 * 1000
@@ -286,8 +302,8 @@ const VALIDITY: Record<
   string,
   [from: number, to: number, code: number, output: RegExp | undefined]
 > = {
-  'is fine': [-1, 6, 0, undefined],
-  'ends soon': [-6, 1, 0, /the client certificate expires on .*, in 23 hours/],
+  'is fine': [-1, 6, 11, undefined],
+  'ends soon': [-6, 1, 11, /the client certificate expires on .*, in 23 hours/],
   'has ended': [-6, -1, 10, /the client certificate expired on/],
   'has not begun': [1, 6, 10, /the client certificate is not valid before/],
 }
@@ -309,3 +325,28 @@ for (const [title, [from, to, code, pattern]] of Object.entries(VALIDITY)) {
     }
   })
 }
+
+t.test('a token that only looks like a JWT has no claims', async (t) => {
+  for (const token of ['a', 'a.b', 'a.b.c', `a.${Buffer.from('[]').toString('base64url')}.c`]) {
+    t.equal(claimsOf(token), undefined, token)
+  }
+})
+
+t.test('a chain ends at its root, or when it is too long', async (t) => {
+  const link = (index: number, subject: object, issuerCertificate?: object) =>
+    ({
+      subject,
+      issuer: { O: 'org' },
+      valid_to: 'Jan  1 00:00:00 2030 GMT',
+      fingerprint256: String(index),
+      issuerCertificate,
+    }) as unknown as DetailedPeerCertificate
+  t.match(chainOf(link(1, {}), 0), [{ subject: 'no name', issuer: 'org' }])
+  t.strictSame(chainOf({} as DetailedPeerCertificate, 0), [])
+  const long = Array.from({ length: 20 }).reduce<DetailedPeerCertificate | undefined>(
+    (last, _item, index) => link(index, { CN: `n${index}`.repeat(100) }, last),
+    undefined,
+  ) as DetailedPeerCertificate
+  t.equal(chainOf(long, 0).length, 10)
+  t.equal(chainOf(long, 0)[0]?.subject.length, 201)
+})

@@ -40,7 +40,20 @@ t.test('usage, the other flags and the exit codes are there', async (t) => {
   ]) {
     t.ok(help.includes(part), part)
   }
-  for (const part of ['--help', '10 key', '--version', '0 stopped', '2 config', '3 no', '4 port']) {
+  for (const part of [
+    '--help',
+    '10 key',
+    '11 no',
+    '12 TLS',
+    '13 cred',
+    '14 no',
+    '15 the',
+    '--version',
+    '0 stopped',
+    '2 config',
+    '3 no',
+    '4 port',
+  ]) {
     t.ok(help.includes(part), part)
   }
 })

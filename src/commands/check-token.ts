@@ -1,0 +1,94 @@
+/** The step of `check` that gets one token, as the proxy would, and tells what it is for. */
+import { systemClock } from '../clock.ts'
+import type { ServiceKey } from '../service-key/service-key.ts'
+import { ClientCredentialsGrant } from '../token/client-credentials-grant.ts'
+import type { AccessToken } from '../token/access-token.ts'
+import type { TokenFailure } from '../token/token-failure.ts'
+import type { Online } from './check-connection.ts'
+import type { StepReport } from './check-report.ts'
+import { EXIT } from './edge.ts'
+import { claimsOf } from './token-claims.ts'
+
+export interface TokenFinding {
+  readonly report: StepReport
+  readonly token?: AccessToken
+}
+
+const ADVICE: Readonly<Record<TokenFailure['kind'], string>> = {
+  rejected:
+    'the key may have been deleted or replaced: create a new one and bind it; look at SKP_TOKEN_SCOPE and SKP_TOKEN_PARAMS if they are set',
+  misconfigured:
+    'this is no token endpoint: compare the field "url" ("certurl" of an X.509 key) or SKP_TOKEN_URL with the key in the cockpit',
+  rate_limited: 'wait a minute and try again',
+  transient: 'try again; if it lasts, look at the status page of the platform',
+}
+
+const failed = ({ kind, reason, status }: TokenFailure): StepReport => ({
+  step: 'token',
+  exitCode: kind === 'rejected' ? EXIT.credential : EXIT.tokenEndpoint,
+  summary: 'there is no token',
+  problems: [`the token server ${reason}; ${ADVICE[kind]}`],
+  warnings: [],
+  rows: [],
+  data: { kind, status },
+})
+
+const SECOND_MS = 1_000
+/** What delays and a token that the server had in store explain. */
+const TOLERANCE_S = 60
+
+/** Seconds by which the server's clock is ahead of this one; negative: behind. */
+const clockDifference = (issuedAt: number, { requestedAt }: AccessToken): number =>
+  Math.round((issuedAt - requestedAt.wall) / SECOND_MS)
+
+const clockWarning = (difference: number): readonly string[] =>
+  Math.abs(difference) <= TOLERANCE_S
+    ? []
+    : [
+        `the token was made ${Math.abs(difference)} s ${difference > 0 ? 'after' : 'before'} now by the clock of this machine; set that clock (the server may also hand out a token again)`,
+      ]
+
+const granted = (token: AccessToken): StepReport => {
+  const claims = claimsOf(token.value)
+  const lifetime = Math.round(token.lifetime / SECOND_MS)
+  const shown = Object.entries(claims?.shown ?? {})
+  const difference =
+    claims?.issuedAt === undefined ? undefined : clockDifference(claims.issuedAt, token)
+  return {
+    step: 'token',
+    exitCode: EXIT.stopped,
+    summary: `granted for ${lifetime} s${claims === undefined ? ', not a JWT' : ''}`,
+    problems: [],
+    warnings: difference === undefined ? [] : clockWarning(difference),
+    rows: [
+      ...shown.map(([name, value]) => [name, [value].flat().join(' ')] as const),
+      ...(difference === undefined ? [] : [['clock difference', `${difference} s`] as const]),
+    ],
+    data: { lifetime, claims: claims?.shown, clockDifference: difference },
+  }
+}
+
+/** One request, without a second try. */
+export const checkToken = async (
+  { config, ca, userAgent, deadline }: Online,
+  key: ServiceKey,
+): Promise<TokenFinding> => {
+  const grant = new ClientCredentialsGrant({
+    endpoint: key.tokenEndpoint,
+    clientId: key.clientId,
+    authentication: key.authentication,
+    params: config.tokenParams,
+    scope: config.tokenScope,
+    ca,
+    timeout: config.tokenTimeout,
+    userAgent,
+    clock: systemClock,
+    // Decides only when a token would be renewed.
+    random: () => 0,
+  })
+  const outcome = await grant.request(deadline)
+  await grant.close()
+  return outcome.ok
+    ? { report: granted(outcome.token), token: outcome.token }
+    : { report: failed(outcome.failure) }
+}

@@ -1,0 +1,40 @@
+/** What to do about a connection that failed, by the code of the error. Pure. */
+
+/** Of an error without a system code only the limit is left as its cause. */
+const isTimeout = (code: string): boolean => code === 'unknown' || code === 'ABORT_ERR'
+
+const cause = (code: string): string => (isTimeout(code) ? 'no answer in time' : code)
+
+export const dnsAdvice = (code: string): string =>
+  `the host name cannot be resolved (${cause(code)}); compare it with the key, and check the DNS of this machine`
+
+export const tcpAdvice = (code: string, port: number): string =>
+  `no TCP connection to port ${port} (${cause(code)}); allow this machine to reach it: look for a firewall, a network policy or an egress rule`
+
+const TLS_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
+  [
+    /^CERT_HAS_EXPIRED$/,
+    'its certificate has expired; its operator must renew it, unless the clock of this machine is wrong',
+  ],
+  [/^CERT_NOT_YET_VALID$/, 'its certificate is not valid yet; set the clock of this machine'],
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    'its certificate is for another name; compare the host with the key, and look for a proxy in between',
+  ],
+  [
+    /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/,
+    'its certificate comes from an authority that is not trusted; name the PEM file of the authority with SKP_CA_FILE',
+  ],
+]
+
+/** @param refused whether the server refused the client's certificate */
+export const tlsAdvice = (code: string, refused: boolean): string => {
+  if (refused) {
+    return `refused the client certificate (${code}); create a new X.509 key, and bind it instead of this one`
+  }
+  const known = TLS_ADVICE.find(([pattern]) => pattern.test(code))?.[1]
+  const advice =
+    known ??
+    'the TLS handshake failed; compare the URL with the key, and look for a proxy in between'
+  return `${advice} (${cause(code)})`
+}
