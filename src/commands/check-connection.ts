@@ -120,27 +120,39 @@ const shakeHands = async (
   }
 }
 
+const greet = async (
+  socket: Socket,
+  parts: Parts,
+  online: Online,
+  signal: AbortSignal,
+): Promise<Finding> => {
+  const none = { ...parts, chain: [], protocol: null }
+  try {
+    await once(socket, 'connect', { signal })
+  } catch (error) {
+    const problem = tcpAdvice(systemCode(error), portOf(parts.place.url))
+    return { ...none, exitCode: EXIT.connection, problem }
+  }
+  return isTls(socket)
+    ? shakeHands(socket, parts, online.wall(), signal)
+    : { ...none, exitCode: EXIT.stopped }
+}
+
 const reach = async (online: Online, place: Place): Promise<Finding> => {
   const signal = AbortSignal.any([online.deadline, AbortSignal.timeout(CONNECT_LIMIT_MS)])
-  const none = { place, addresses: [], chain: [], protocol: null, exitCode: EXIT.connection }
   let found: readonly LookupAddress[]
   try {
     found = await unlessAborted(signal, online.lookup(hostOf(place.url)))
   } catch (error) {
-    return { ...none, problem: dnsAdvice(systemCode(error)) }
+    const problem = dnsAdvice(systemCode(error))
+    const nothing = { addresses: [], chain: [], protocol: null }
+    return { place, ...nothing, exitCode: EXIT.connection, problem }
   }
   const addresses = found.map(({ address }) => address)
   const socket = open(place, found, online.ca)
-  try {
-    await once(socket, 'connect', { signal })
-    return isTls(socket)
-      ? await shakeHands(socket, { place, addresses }, online.wall(), signal)
-      : { ...none, addresses, exitCode: EXIT.stopped }
-  } catch (error) {
-    return { ...none, addresses, problem: tcpAdvice(systemCode(error), portOf(place.url)) }
-  } finally {
-    socket.destroy()
-  }
+  const finding = await greet(socket, { place, addresses }, online, signal)
+  socket.destroy()
+  return finding
 }
 
 const placesOf = ({ tokenEndpoint, baseUrl, authentication }: ServiceKey): readonly Place[] => {

@@ -53,6 +53,8 @@ const checkSettings = (edge: Edge, flags: Flags) => {
   return { config, report, ca: authorities.certificates }
 }
 
+const wall = (): number => systemClock.now().wall
+
 /** What the steps work with, and what must not be seen of it. */
 interface Scene {
   readonly edge: Edge
@@ -63,9 +65,8 @@ interface Scene {
 }
 
 const stepsOf = ({ config, online, redactor }: Scene): readonly Step[] => {
-  const { wall } = systemClock.now()
   const keyStep: Step = (subject) => {
-    const result = checkKey(config, subject, wall)
+    const result = checkKey(config, subject, wall())
     const { key } = result.subject
     if (key !== undefined) redactor.addSecret(secretOf(key.authentication))
     return result
@@ -106,7 +107,6 @@ export const check = async (
 ): Promise<number> => {
   const { config, report, ca } = checkSettings(edge, flags)
   const userAgent = `service-key-proxy/${edge.version}`
-  const wall = (): number => systemClock.now().wall
   const online =
     report.exitCode === EXIT.stopped ? { ...options, config, ca, userAgent, wall } : undefined
   const scene = { edge, config, online, redactor: new Redactor() }

@@ -1,25 +1,24 @@
-import type { LookupAddress } from 'node:dns'
 import { watch } from 'node:fs'
 import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { createCertificateAuthority, type Identity } from '../../demo/certificate-authority.ts'
-import { check, type CheckOptions } from '../../src/commands/check.ts'
+import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
+import { check } from '../../src/commands/check.ts'
+import {
+  HTTP_ONLY,
+  jwt,
+  run,
+  SECRET,
+  serve,
+  tokenAnswer,
+  type Served,
+} from '../fixtures/check-run.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { memoryFiles } from '../fixtures/memory-files.ts'
-import { startRawServer, startServer, startStreamingServer } from '../fixtures/recording-server.ts'
+import { startRawServer, startStreamingServer } from '../fixtures/recording-server.ts'
 
-const SECRET = 'canary-f1e2-$Qz+/='
-const SIGNATURE = 'canary-signature'
 const DAY = 24 * 3_600_000
 const inDays = (days: number) => new Date(Date.now() + days * DAY)
 const authority = await createCertificateAuthority()
-
-const jwt = (claims: object): string =>
-  ['{"alg":"RS256"}', JSON.stringify(claims)]
-    .map((part) => Buffer.from(part).toString('base64url'))
-    .concat(SIGNATURE)
-    .join('.')
-
 const now = () => Math.floor(Date.now() / 1000)
 const CLAIMS = {
   iss: 'https://acme.example/oauth/token',
@@ -29,130 +28,6 @@ const CLAIMS = {
   zid: 'zone-1',
   email: 'canary@example.org',
 }
-
-interface Served {
-  readonly status?: number
-  readonly type?: string
-  readonly body?: string
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-const serve = (t: Test, answer: Served, tls?: Identity) =>
-  startServer(
-    t,
-    (_request, response) => {
-      const { status = 200, type = 'application/json', body = '{}', headers } = answer
-      response.writeHead(status, { 'content-type': type, ...headers })
-      response.end(body)
-    },
-    tls,
-  )
-
-const tokenAnswer = (token: string): Served => ({
-  body: JSON.stringify({ access_token: token, token_type: 'bearer', expires_in: 4200 }),
-})
-
-const LOOPBACK: readonly LookupAddress[] = [{ address: '127.0.0.1', family: 4 }]
-const { signal: open } = new AbortController()
-
-interface Run extends Partial<Pick<CheckOptions, 'lookup'>> {
-  /** For each of the two runs. */
-  readonly deadline?: () => AbortSignal
-  readonly api: string
-  readonly tokens: string
-  readonly key?: object
-  readonly environment?: Readonly<Record<string, string>>
-  readonly ca?: string
-}
-
-const run = async (t: Test, { api, tokens, key, environment, ca, ...rest }: Run) => {
-  const bare = { clientid: 'sb-0d3c!b1', entities: `${api}/intas/v1`, management: `${api}/m` }
-  const credentials = {
-    ...bare,
-    ...(key ?? { clientsecret: SECRET }),
-    url: tokens,
-    certurl: tokens,
-  }
-  const files = memoryFiles({ 'key.json': JSON.stringify(credentials), 'ca.pem': ca ?? '' })
-  const trust = ca === undefined ? {} : { SKP_CA_FILE: 'ca.pem' }
-  const { lookup = async () => LOOPBACK, deadline = () => open } = rest
-  const once = async (json: boolean) => {
-    let output = ''
-    const stdout = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        output += chunk.toString()
-        done()
-      },
-    })
-    const code = await check(
-      {
-        environment: { SKP_KEY_FILE: 'key.json', ...trust, ...environment },
-        readFile: files.readFile,
-        files,
-        watch,
-        stdout,
-        stderr: stdout,
-        version: '1.2.3',
-        quit() {},
-      },
-      {},
-      json,
-      { lookup, deadline: deadline() },
-    )
-    t.notMatch(output, /canary|eyJ|PRIVATE KEY/, 'no piece of a secret')
-    return { code, output }
-  }
-  const text = await once(false)
-  const { code, output } = await once(true)
-  t.equal(code, text.code)
-  return { ...text, json: JSON.parse(output) as { steps: readonly { step: string }[] } }
-}
-
-const HTTP_ONLY = { ...tokenAnswer('canary-opaque-token') }
-
-t.test(
-  'all is well: names, addresses, chain, token and answer are told: exit code 0',
-  async (t) => {
-    const tls = await authority.issueServer()
-    const token = jwt({ ...CLAIMS, iat: now(), exp: now() + 4200 })
-    const api = await serve(t, { body: '{"canary":1}' }, tls)
-    const tokens = await serve(t, tokenAnswer(token), tls)
-    const ca = authority.certificate
-    const result = await run(t, { api: api.url, tokens: tokens.url, ca })
-    t.equal(result.code, 0, result.output)
-    for (const pattern of [
-      /ok +connection \/: token server and API can be reached/,
-      /API 127\.0\.0\.1:\d+ +127\.0\.0\.1, TLSv1\.3/,
-      /certificate 1 +127\.0\.0\.1, issued by Demo Authority, 0 days left/,
-      /certificate 2 +Demo Authority, issued by Demo Authority/,
-      /warning: API .*: the certificate of 127\.0\.0\.1 has 0 days left/,
-      /ok +token \/: granted for 4200 s\n/,
-      /issuer +acme\.example\n/,
-      /audience +intas!b2 uaa\n/,
-      /client id +sb-0d3c!b1\n/,
-      /scopes +intas!b2\.Read uaa\.resource\n/,
-      /zone +zone-1\n/,
-      /clock difference +-?[01] s\n/,
-      /ok +api \/: answers 200 \(application\/json\)/,
-    ]) {
-      t.match(result.output, pattern)
-    }
-    const [request] = api.requests
-    t.match(request, {
-      method: 'GET',
-      url: '/intas/v1/',
-      headers: { authorization: `Bearer ${token}` },
-    })
-    t.equal(tokens.requests.length, 2, 'one for each run')
-    t.match(result.json, { ok: true, exitCode: 0 })
-    t.match(result.json.steps.at(-2), {
-      step: 'token',
-      lifetime: 4200,
-      claims: { zone: ['zone-1'] },
-    })
-    t.match(result.json.steps.at(-1), { step: 'api', mount: '/', status: 200 })
-  },
-)
 
 t.test('plain http has no TLS to look at, and an opaque token no claims', async (t) => {
   const api = await serve(t, {})
@@ -231,22 +106,23 @@ t.test('a port that refuses: exit code 11', async (t) => {
   t.equal(tokens.requests.length, 0)
 })
 
+/** An address of the loopback network that nothing listens on. */
+const nobody = async () => [{ address: '127.93.84.75', family: 4 }]
+const noAddress = () => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
+
 t.test('the ports of the schemes are the usual ones', async (t) => {
-  // Nobody is there: an address of the loopback network that nothing listens on.
-  const lookup = async () => [{ address: '127.93.84.75', family: 4 }]
   const urls = { api: 'https://api.example', tokens: 'http://localhost' }
-  const { code, output } = await run(t, { ...urls, lookup })
+  const { code, output } = await run(t, { ...urls, lookup: nobody })
   t.equal(code, 11)
   t.match(output, /token server localhost: no TCP connection to port 80 /)
   t.match(output, /API api\.example: no TCP connection to port 443 /)
 })
 
 t.test('a host without address: exit code 11', async (t) => {
-  const lookup = () => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
   const { code, output } = await run(t, {
     api: 'https://a.example',
     tokens: 'https://b.example',
-    lookup,
+    lookup: noAddress,
   })
   t.equal(code, 11)
   t.match(output, /API a\.example: the host name cannot be resolved \(ENOTFOUND\); compare it/)

@@ -332,15 +332,16 @@ t.test('a token that only looks like a JWT has no claims', async (t) => {
   }
 })
 
+const link = (index: number, subject: object, issuerCertificate?: object) =>
+  ({
+    subject,
+    issuer: { O: 'org' },
+    valid_to: 'Jan  1 00:00:00 2030 GMT',
+    fingerprint256: String(index),
+    issuerCertificate,
+  }) as unknown as DetailedPeerCertificate
+
 t.test('a chain ends at its root, or when it is too long', async (t) => {
-  const link = (index: number, subject: object, issuerCertificate?: object) =>
-    ({
-      subject,
-      issuer: { O: 'org' },
-      valid_to: 'Jan  1 00:00:00 2030 GMT',
-      fingerprint256: String(index),
-      issuerCertificate,
-    }) as unknown as DetailedPeerCertificate
   t.match(chainOf(link(1, {}), 0), [{ subject: 'no name', issuer: 'org' }])
   t.strictSame(chainOf({} as DetailedPeerCertificate, 0), [])
   const long = Array.from({ length: 20 }).reduce<DetailedPeerCertificate | undefined>(
