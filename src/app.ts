@@ -118,7 +118,11 @@ const watchKeys = (options: AppOptions, keys: readonly BoundKey[]): KeyWatcher[]
         'changes of the service key are noticed by polling only',
       )
     const { clock, watch, config } = options
-    return [watchKey({ places, watch, clock, poll: config.keyPoll, onChange, onProblem })]
+    const { keyPoll: poll } = config
+    const watcher = watchKey({ places, watch, clock, poll, onChange, onProblem })
+    // What has changed since the key was read caused no event.
+    watcher.check()
+    return [watcher]
   })
 
 /** What the two servers see of the rest. */

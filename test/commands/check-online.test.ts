@@ -29,6 +29,50 @@ const CLAIMS = {
   email: 'canary@example.org',
 }
 
+t.test(
+  'all is well: names, addresses, chain, token and answer are told: exit code 0',
+  async (t) => {
+    const tls = await authority.issueServer()
+    const token = jwt({ ...CLAIMS, iat: now(), exp: now() + 4200 })
+    const api = await serve(t, { body: '{"canary":1}' }, tls)
+    const tokens = await serve(t, tokenAnswer(token), tls)
+    const ca = authority.certificate
+    const result = await run(t, { api: api.url, tokens: tokens.url, ca })
+    t.equal(result.code, 0, result.output)
+    for (const pattern of [
+      /ok +connection \/: token server and API can be reached/,
+      /API 127\.0\.0\.1:\d+ +127\.0\.0\.1, TLSv1\.3/,
+      /certificate 1 +127\.0\.0\.1, issued by Demo Authority, 0 days left/,
+      /certificate 2 +Demo Authority, issued by Demo Authority/,
+      /warning: API .*: the certificate of 127\.0\.0\.1 has 0 days left/,
+      /ok +token \/: granted for 4200 s\n/,
+      /issuer +acme\.example\n/,
+      /audience +intas!b2 uaa\n/,
+      /client id +sb-0d3c!b1\n/,
+      /scopes +intas!b2\.Read uaa\.resource\n/,
+      /zone +zone-1\n/,
+      /clock difference +-?[01] s\n/,
+      /ok +api \/: answers 200 \(application\/json\)/,
+    ]) {
+      t.match(result.output, pattern)
+    }
+    const [request] = api.requests
+    t.match(request, {
+      method: 'GET',
+      url: '/intas/v1/',
+      headers: { authorization: `Bearer ${token}` },
+    })
+    t.equal(tokens.requests.length, 2, 'one for each run')
+    t.match(result.json, { ok: true, exitCode: 0 })
+    t.match(result.json.steps.at(-2), {
+      step: 'token',
+      lifetime: 4200,
+      claims: { zone: ['zone-1'] },
+    })
+    t.match(result.json.steps.at(-1), { step: 'api', mount: '/', status: 200 })
+  },
+)
+
 t.test('plain http has no TLS to look at, and an opaque token no claims', async (t) => {
   const api = await serve(t, {})
   const tokens = await serve(t, HTTP_ONLY)
