@@ -116,7 +116,8 @@ export class LinkRewriter {
       const edit = hit < done ? undefined : this.#editAround(hit, needle, done)
       if (edit !== undefined) {
         edits.push(edit)
-        done = edit.end
+        // What is put in before a slash takes nothing away, and happens once.
+        done = Math.max(edit.end, edit.start + 1)
       }
       hits[next] = needle.find(this.#window, Math.max(hit + 1, done))
     }
