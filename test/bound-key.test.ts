@@ -4,7 +4,7 @@ import type { KeyReading } from '../src/service-key/key-source.ts'
 import { systemClock, type Clock } from '../src/clock.ts'
 import { freePort } from './fixtures/free-port.ts'
 import { call } from './fixtures/http-client.ts'
-import { readingOf, startProxy } from './fixtures/proxy.ts'
+import { readingOf, startProxy, startTokenServer } from './fixtures/proxy.ts'
 import { startServer, startStreamingServer } from './fixtures/recording-server.ts'
 
 /** A token server whose clients a test may change; the token names the secret it was given for. */
@@ -196,6 +196,10 @@ t.test('a key that is replaced on disk', async (t) => {
     for (const close of retire) close()
     while (old.open() > 0) await new Promise(setImmediate)
     t.equal(await proxy.get(), '200 b-secret-token-1', 'only the old connections are closed')
+    proxy.deliver(first)
+    proxy.reload()
+    while ((await proxy.get()) !== '200 undefined') await new Promise(setImmediate)
+    t.equal(seen.at(-1), 'Bearer a-secret-token-2', 'and back, with the other still to be closed')
     t.ok(next.requests.every(({ headers }) => headers.authorization?.startsWith('Bearer b-')))
   })
 
@@ -309,6 +313,32 @@ t.test('an X.509 key is watched for its expiry from the start, and until the sto
     log.filter(({ expiry }) => expiry !== undefined),
     [{ level: 'error', msg: /client certificate of the service key expires soon/ }],
   )
+})
+
+t.test('a new X.509 key is watched in place of the old one', async (t) => {
+  const authority = await createCertificateAuthority()
+  const tokens = await startTokenServer(t)
+  const watch = [{ directory: t.testdir() }]
+  const issue = async (): Promise<KeyReading> => {
+    const { certificate, key } = await authority.issueClient('sb-client!b1')
+    const bases = { '': 'http://127.0.0.1:1', '/again': 'http://127.0.0.1:1/v1' }
+    const reading = readingOf(`${tokens.url}/oauth/token`, bases, { watch })
+    const keys = reading.keys.map(({ prefix, key: rest }) => ({
+      prefix,
+      key: {
+        ...rest,
+        authentication: { method: 'tls_client_auth', certificate, privateKey: key },
+      },
+    }))
+    return { ...reading, keys: keys as unknown as KeyReading['keys'] }
+  }
+  const proxy = await start(t, await issue())
+  await proxy.get()
+  proxy.deliver(await issue())
+  proxy.reload()
+  await proxy.logged(TAKEN_OVER)
+  const expiring = proxy.log.filter(({ expiry }) => expiry !== undefined)
+  t.equal(expiring.length, 2, 'both live for a day only')
 })
 
 t.test('a stop does not wait for a key that is being taken over', async (t) => {

@@ -44,9 +44,7 @@ const readText = async (body: AsyncIterable<Buffer>): Promise<string> => {
 }
 
 /** @returns why the proxy is not ready; nothing: it is */
-const probe = async (url: string, signal: AbortSignal): Promise<readonly string[]> => {
-  // Of its own, because the one that is there by default may go through the proxy of HTTP_PROXY.
-  const client = new Client(url)
+const ask = async (client: Client, signal: AbortSignal): Promise<readonly string[]> => {
   try {
     const { statusCode, body } = await client.request({ path: '/-/ready', method: 'GET', signal })
     const reasons = reasonsIn(await readText(body))
@@ -58,9 +56,15 @@ const probe = async (url: string, signal: AbortSignal): Promise<readonly string[
     if (signal.aborted) return ['the probe is not answered']
     const code = systemCode(error)
     return [code === 'ECONNREFUSED' ? `nothing listens there (${code})` : `no answer (${code})`]
-  } finally {
-    await client.destroy()
   }
+}
+
+const probe = async (url: string, signal: AbortSignal): Promise<readonly string[]> => {
+  // Of its own, because the one that is there by default may go through the proxy of HTTP_PROXY.
+  const client = new Client(url)
+  const reasons = await ask(client, signal)
+  await client.destroy()
+  return reasons
 }
 
 const limitedProbe = async (url: string, clock: Clock, limit: number) => {

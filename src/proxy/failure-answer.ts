@@ -66,10 +66,10 @@ export const sendFailure = (
   journal.failure = failure.code
   if (failure.denied !== undefined) journal.denied = failure.denied
   journal.responseBytes = Buffer.byteLength(body)
+  // By Fastify once it is closing, or where nothing behind the request may be looked at.
   const isDoubtful = response.getHeader('connection') === 'close'
   response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
-  if (isDoubtful || (failure.code === 'stopping' && !request.complete))
-    endLater(request, response, body)
+  if (isDoubtful) endLater(request, response, body)
   else response.end(body)
   discardBody(request)
 }

@@ -44,6 +44,8 @@ t.test('exec hands on output, exit code and signals', async (t) => {
 
 t.test('from source: a signal that is not forwarded stops both', async (t) => {
   const long = run('source', 'stay')
+  const short = run('source')
+  t.equal(await short.ended, 0)
   await talked(long)
   long.child.kill('SIGQUIT')
   t.equal(await long.ended, 0)
