@@ -5,9 +5,9 @@
 import { countedGrant, timedGrant } from './admin/counted-grant.ts'
 import type { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { secretOf } from './service-key/client-authentication.ts'
-import type { Clock } from './clock.ts'
 import { validityOf, type Validity } from './certificate-validity.ts'
 import type { Config } from './config/load-config.ts'
+import { keyGrant, type KeyGrantOptions } from './key-grant.ts'
 import type { Redactor } from './logging/redaction.ts'
 import { basePathOf, type Mount } from './proxy/mount.ts'
 import { UpstreamPool } from './proxy/upstream.ts'
@@ -15,22 +15,14 @@ import type { MountedKey } from './service-key/key-source.ts'
 import type { ServiceKey } from './service-key/service-key.ts'
 import { advisedGrant } from './token/advised-grant.ts'
 import { CachedTokenSource } from './token/cached-token-source.ts'
-import { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
+import type { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
 import { credentialFingerprint } from './token/credential-fingerprint.ts'
 import { retryingGrant } from './token/retrying-grant.ts'
 import type { Credential, GrantOutcome } from './token/token-source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
-export interface GenerationOptions {
-  readonly config: Config
-  /** PEM certificates to trust; `undefined`: those of Node. */
-  readonly ca: readonly string[] | undefined
+export interface GenerationOptions extends KeyGrantOptions {
   readonly redactor: Redactor
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  /** `service-key-proxy/1.2.3` */
-  readonly userAgent: string
   readonly metrics: ProxyMetrics
   readonly tracing: Tracing
   /** What to do about a rejected credential; callers are told. */
@@ -78,20 +70,8 @@ const createPools = (keys: MountedKeys, { config, ca }: GenerationOptions) => {
 }
 
 const createGrant = (options: GenerationOptions, key: ServiceKey): ClientCredentialsGrant => {
-  const { config, ca, redactor, clock, random, userAgent } = options
-  redactor.addSecret(secretOf(key.authentication))
-  return new ClientCredentialsGrant({
-    endpoint: key.tokenEndpoint,
-    clientId: key.clientId,
-    authentication: key.authentication,
-    params: config.tokenParams,
-    scope: config.tokenScope,
-    ca,
-    timeout: config.tokenTimeout,
-    userAgent,
-    clock,
-    random,
-  })
+  options.redactor.addSecret(secretOf(key.authentication))
+  return keyGrant(options, key)
 }
 
 const credentialOf = (

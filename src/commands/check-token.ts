@@ -1,7 +1,7 @@
 /** The step of `check` that gets one token, as the proxy would, and tells what it is for. */
 import { systemClock } from '../clock.ts'
+import { keyGrant } from '../key-grant.ts'
 import type { ServiceKey } from '../service-key/service-key.ts'
-import { ClientCredentialsGrant } from '../token/client-credentials-grant.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenFailure } from '../token/token-failure.ts'
 import type { Online } from './check-connection.ts'
@@ -73,19 +73,8 @@ export const checkToken = async (
   { config, ca, userAgent, deadline }: Online,
   key: ServiceKey,
 ): Promise<TokenFinding> => {
-  const grant = new ClientCredentialsGrant({
-    endpoint: key.tokenEndpoint,
-    clientId: key.clientId,
-    authentication: key.authentication,
-    params: config.tokenParams,
-    scope: config.tokenScope,
-    ca,
-    timeout: config.tokenTimeout,
-    userAgent,
-    clock: systemClock,
-    // Decides only when a token would be renewed.
-    random: () => 0,
-  })
+  // The jitter decides only when a token would be renewed.
+  const grant = keyGrant({ config, ca, userAgent, clock: systemClock, random: () => 0 }, key)
   const outcome = await grant.request(deadline)
   await grant.close()
   return outcome.ok
