@@ -3,6 +3,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { endTogether } from '../drill/end-together.ts'
 
 export interface Child {
   readonly pid: number
@@ -22,16 +23,7 @@ const endAll = (): void => {
 }
 
 /** Ends the children when this process ends: at the end, by a failure or by a signal. */
-export const endChildrenAtExit = (): void => {
-  process.on('exit', endAll)
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.on(signal, () => process.exit(code))
-  }
-}
+export const endChildrenAtExit = (): void => endTogether(endAll)
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
 const start = (command: readonly string[], env: Environment, stdio: StdioOptions) => {

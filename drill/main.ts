@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { createCertificateAuthority } from '../demo/certificate-authority.ts'
+import { endTogether } from './end-together.ts'
 import { judge } from './judge.ts'
 import { PHASES, planFor } from './phases.ts'
 import { endProxies } from './proxy.ts'
@@ -61,18 +62,6 @@ const optionsOf = () => {
   return { plan, seed: number('seed', values.seed, 0), log: values.log, rotations }
 }
 
-/** However this process ends, the proxy ends with it. */
-const endTogether = (): void => {
-  process.on('exit', endProxies)
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.on(signal, () => process.exit(code))
-  }
-}
-
 /** Both kinds of key at the same time. */
 const rotate = async (): Promise<readonly string[]> => {
   const authority = await createCertificateAuthority()
@@ -96,7 +85,7 @@ const rotate = async (): Promise<readonly string[]> => {
 }
 
 const { plan, seed, log, rotations } = optionsOf()
-endTogether()
+endTogether(endProxies)
 say(`seed ${seed}, Node ${process.version}\n`)
 const startedAt = performance.now()
 const clock = (): string => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(8)

@@ -6,6 +6,7 @@
  */
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { endTogether } from '../drill/end-together.ts'
 import { endProxies } from '../drill/proxy.ts'
 import { progress, verdict } from './report.ts'
 import { fuzz } from './run.ts'
@@ -26,14 +27,7 @@ const { values } = parseArgs({
 const seed = number('seed', values.seed, 0)
 const seconds = number('seconds', values.seconds, 1)
 
-process.on('exit', endProxies)
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.on(signal, () => process.exit(code))
-}
+endTogether(endProxies)
 
 process.stdout.write(`seed ${seed}, Node ${process.version}\n`)
 const result = await fuzz({

@@ -1,10 +1,8 @@
 import t, { type Test } from 'tap'
-import { watch } from 'node:fs'
-import { Writable } from 'node:stream'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Edge } from '../../src/commands/edge.ts'
 import { serve } from '../../src/commands/serve.ts'
-import { memoryFiles } from '../fixtures/memory-files.ts'
+import { createEdge as createEdgeOn } from '../fixtures/edge.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call } from '../fixtures/http-client.ts'
 import { startServer } from '../fixtures/recording-server.ts'
@@ -16,36 +14,8 @@ const KEY = {
   clientsecret: 'canary+secret/value=',
 }
 
-const collect = () => {
-  let text = ''
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString()
-      done()
-    },
-  })
-  return { stream, text: () => text }
-}
-
-const createEdge = (environment: Edge['environment'], files: Record<string, string> = {}) => {
-  const stdout = collect()
-  const stderr = collect()
-  const edge: Edge = {
-    environment: { SKP_ADMIN_PORT: '0', ...environment },
-    readFile(path) {
-      const content = files[path]
-      if (content === undefined) throw Object.assign(new Error('canary'), { code: 'ENOENT' })
-      return content
-    },
-    files: memoryFiles(files),
-    watch,
-    stdout: stdout.stream,
-    stderr: stderr.stream,
-    version: '1.2.3',
-    quit() {},
-  }
-  return { edge, stdout: stdout.text, stderr: stderr.text }
-}
+const createEdge = (environment: Edge['environment'], files: Record<string, string> = {}) =>
+  createEdgeOn({ SKP_ADMIN_PORT: '0', ...environment }, files)
 
 const bound = (environment: Edge['environment'] = {}) =>
   createEdge(
