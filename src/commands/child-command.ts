@@ -46,5 +46,10 @@ export const startCommand = (
       edge.stderr.write(`service-key-proxy: the command got no signal (${systemCode(error)})\n`)
     })
   })
-  return { kill: (signal) => void child.kill(signal), ended }
+  const kill = (signal: NodeJS.Signals): void => {
+    // Node sends the signal of a command that did not start to whatever number its memory holds, and
+    // 0 is the group of this program: its shell, its pod's other processes.
+    if (child.pid !== undefined) child.kill(signal)
+  }
+  return { kill, ended }
 }

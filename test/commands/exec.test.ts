@@ -137,8 +137,12 @@ t.test('a command that cannot be started has the exit code that shells have for 
     [plain, 126, /it cannot be executed \(EACCES\)\n/],
     ['', 126, /cannot run "": it cannot be executed \(ERR_INVALID_ARG_VALUE\)\n/],
   ] as const) {
-    const { ended, forward, stderr } = await started(await run(t, [name]))
+    const signals: unknown[] = []
+    const watched: Spawn = (...command) =>
+      Object.assign(spawn(...command), { kill: (signal: unknown) => signals.push(signal) > 0 })
+    const { ended, forward, stderr } = await started(await run(t, [name], { spawn: watched }))
     forward('SIGTERM')
+    t.same(signals, [], 'a process that never was gets no signal: its number may be anybody else')
     t.equal(await ended, code, name)
     t.match(stderr(), message, name)
     t.match(stderr(), /"msg":"stopped"/)
