@@ -10,6 +10,7 @@ import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
 import type { Answer } from './answer.ts'
+import { breakOff } from './break-off.ts'
 import { departureOf } from './caller-departure.ts'
 import { judgeIdle } from './caller-idle.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
@@ -158,7 +159,7 @@ class Attempt implements ConnectionAware {
     const { response, journal } = this.#job
     const failure = upstreamFailure(error, this.#options.limits)
     if (failure.code !== 'body_too_large') this.#options.onTransportError(error, journal)
-    return response.headersSent ? void response.destroy() : this.#fail(failure)
+    return response.headersSent ? breakOff(response) : this.#fail(failure)
   }
 
   /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */

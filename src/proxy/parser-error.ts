@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { errorEntry, systemCode } from '../errors.ts'
 import { errorDocument } from '../odata/error-document.ts'
+import { breakOff } from './break-off.ts'
 import type { CallerConnections } from './caller-connections.ts'
 
 const STATUS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
@@ -52,7 +53,7 @@ const endSlowly = (socket: Socket, answer: string): void => {
 const refuseAfter = (pending: ServerResponse, refuse: () => void): void => {
   if (pending.req.complete || pending.writableEnded) pending.once('close', refuse)
   // The bytes belong to the body of this very request, and its answer is half sent.
-  else if (pending.headersSent) pending.destroy()
+  else if (pending.headersSent) breakOff(pending)
   // Behind others on a connection with pipelined requests.
   else if (pending.socket === null) pending.once('socket', refuse)
   else refuse()

@@ -5,6 +5,7 @@ import { createBodyRewriter, type BodyRewriter } from '../odata/body-rewriter.ts
 import { AnswerHead, endWhole } from './answer-head.ts'
 import type { Answer, AnswerOptions } from './answer.ts'
 import { MAX_HELD_BYTES, withoutBodyFields, type BodyPlan } from './answer-plan.ts'
+import { breakOff } from './break-off.ts'
 import { createDecoder, decode } from './content-decoding.ts'
 import type { Translation } from './links.ts'
 
@@ -70,7 +71,7 @@ export class StreamedAnswer implements Answer {
     decoder.on('drain', this.#options.resume)
     decoder.on('end', () => this.#finish())
     // The head has gone out: all that is left is to let the caller see that the body is broken.
-    decoder.on('error', () => response.destroy())
+    decoder.on('error', () => breakOff(response))
     response.on('drain', () => decoder.resume())
     response.once('close', () => decoder.destroy())
     return decoder
