@@ -14,6 +14,8 @@ const UNREAD_BODY_MS = 2_000
  */
 export const discardBody = (request: IncomingMessage): void => {
   if (request.complete) return
+  // A destination that closes would pause it again.
+  request.unpipe()
   request.resume()
   const timer = setTimeout(() => request.socket.destroy(), UNREAD_BODY_MS)
   request.once('close', () => clearTimeout(timer))
@@ -24,14 +26,22 @@ const statusOf = ({ code, status }: Failure): number => status ?? errorEntry(cod
 /**
  * For an answer that closes the connection: Node would close it at once, and what the caller still
  * sends would take the answer from it (RFC 9112 §9.6). A caller that has it closes its side.
+ *
+ * @param isDoubtful whether the end of the request cannot be believed
  */
-const endLater = ({ socket }: IncomingMessage, response: ServerResponse, body: string): void => {
+const endLater = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: string,
+  isDoubtful: boolean,
+): void => {
   response.write(body)
   // An answer to HEAD would wait for its end.
   response.flushHeaders()
   const end = (): void => void response.end()
   const timer = setTimeout(end, UNREAD_BODY_MS)
-  socket.once('end', end)
+  request.socket.once('end', end)
+  if (!isDoubtful) request.once('end', end)
   response.once('close', () => clearTimeout(timer))
 }
 
@@ -68,8 +78,9 @@ export const sendFailure = (
   journal.responseBytes = Buffer.byteLength(body)
   // By Fastify once it is closing, or where nothing behind the request may be looked at.
   const isDoubtful = response.getHeader('connection') === 'close'
+  const isAwaited = !request.complete && !response.shouldKeepAlive
   response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
-  if (isDoubtful) endLater(request, response, body)
+  if (isDoubtful || isAwaited) endLater(request, response, body, isDoubtful)
   else response.end(body)
   discardBody(request)
 }

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import http from 'node:http'
+import net from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
@@ -146,6 +147,39 @@ t.test('an answer of the proxy reaches a caller that is still sending', async (t
   const { port } = await startProxy(t, { api: api.url })
   const answer = await call(port, { method: 'POST', body: Buffer.alloc(5 * 1024 * 1024) })
   t.equal(answer.headers['x-error-code'], 'upstream_connect')
+})
+
+t.test('a caller that goes on sending after a refusal keeps its connection', async (t) => {
+  const api = await echo(t)
+  await api.close()
+  const { port } = await startProxy(t, { api: api.url })
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const sockets: unknown[] = []
+  for (const body of [Buffer.alloc(5 * 1024 * 1024), 'small']) {
+    const free = once(agent, 'free')
+    const { headers } = await call(port, { method: 'POST', body, agent })
+    t.equal(headers['x-error-code'], 'upstream_connect')
+    sockets.push((await free)[0])
+  }
+  t.equal(sockets[0], sockets[1])
+})
+
+t.test('a refusal is not lost to a caller that asked to close and goes on sending', async (t) => {
+  const api = await echo(t)
+  const { port } = await startProxy(t, { api: api.url })
+  const caller = net.connect(port, '127.0.0.1')
+  caller.write(
+    'POST /%2e%2e/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 30\r\n\r\n',
+  )
+  await once(caller, 'readable')
+  // The second write would meet a connection that was reset by the first.
+  for (let i = 0; i < 3; i++) {
+    caller.write('ten bytes.')
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
+  }
+  t.match(String(caller.read()), /^HTTP\/1\.1 400 [^]*connection: close[^]*}$/i)
+  await once(caller.resume(), 'close')
 })
 
 t.test('cuts off a caller that never finishes its refused body', async (t) => {
