@@ -1,6 +1,7 @@
 /** Plays one session over a raw socket: writes, waits as planned, and tells what was wrong. */
 import net, { type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import { systemCode } from '../src/errors.ts'
 import type { Session } from './session.ts'
 
 /** Above every limit that the proxy has been given. */
@@ -46,12 +47,15 @@ const outcomeOf = (socket: Socket, session: Session): Promise<Outcome> =>
 export const play = async (port: number, session: Session): Promise<string[]> => {
   const socket = net.connect(port, '127.0.0.1')
   socket.setNoDelay(true)
-  socket.on('error', () => {})
+  let failure: unknown
+  socket.on('error', (error) => (failure = error))
   const over = outcomeOf(socket, session)
   await write(socket, session)
   const outcome = await over
   socket.destroy()
   if (outcome === 'hang') return [...session.faults, `no end after ${HANG_MS} ms`]
-  if (outcome === 'left') return session.faults
-  return session.judge()
+  // The system has run out of ports: so many connections were there a moment ago.
+  if (outcome === 'left' || systemCode(failure) === 'EADDRNOTAVAIL') return session.faults
+  const ending = failure === undefined ? '' : ` (${systemCode(failure)})`
+  return session.judge().map((fault) => fault + ending)
 }

@@ -23,6 +23,12 @@ export const discardBody = (request: IncomingMessage): void => {
 
 const statusOf = ({ code, status }: Failure): number => status ?? errorEntry(code).status
 
+/** Whole answers on connections that are read a little longer. */
+const lingering = new WeakSet<ServerResponse>()
+
+/** Whether all of an answer has been handed over, although it has not been ended. */
+export const isLingering = (response: ServerResponse): boolean => lingering.has(response)
+
 /**
  * For an answer that closes the connection: Node would close it at once, and what the caller still
  * sends would take the answer from it (RFC 9112 §9.6). A caller that has it closes its side.
@@ -35,6 +41,7 @@ const endLater = (
   body: string,
   isDoubtful: boolean,
 ): void => {
+  lingering.add(response)
   response.write(body)
   // An answer to HEAD would wait for its end.
   response.flushHeaders()

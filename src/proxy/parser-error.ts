@@ -6,6 +6,7 @@ import { errorEntry, systemCode } from '../errors.ts'
 import { errorDocument } from '../odata/error-document.ts'
 import { breakOff } from './break-off.ts'
 import type { CallerConnections } from './caller-connections.ts'
+import { isLingering } from './failure-answer.ts'
 
 const STATUS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
   HPE_HEADER_OVERFLOW: [
@@ -52,6 +53,7 @@ const endSlowly = (socket: Socket, answer: string): void => {
 /** @param pending the last answer on the connection, which is not finished */
 const refuseAfter = (pending: ServerResponse, refuse: () => void): void => {
   if (pending.req.complete || pending.writableEnded) pending.once('close', refuse)
+  else if (isLingering(pending)) pending.end()
   // The bytes belong to the body of this very request, and its answer is half sent.
   else if (pending.headersSent) breakOff(pending)
   // Behind others on a connection with pipelined requests.

@@ -57,6 +57,17 @@ t.test('what was asked before is answered first, whole', async (t) => {
   t.equal(received.split('HTTP/1.1 400').length, 2, 'refused once')
 })
 
+t.test('a refusal is not lost to the broken body behind it', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('{}'))
+  const { port } = await startProxy(t, { api: api.url })
+  const answer = await exchange(
+    port,
+    'TRACE / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nff\n00',
+  )
+  t.match(answer, /^HTTP\/1\.1 405 [^]*}$/)
+  t.equal(answer.split('HTTP/1.1').length, 2, 'refused once')
+})
+
 t.test('nothing is written into the answer to a body that turns out to be broken', async (t) => {
   const { port } = await startHalfAnswering(t)
   const socket = net.connect(port, '127.0.0.1')
