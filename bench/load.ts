@@ -33,7 +33,8 @@ const run = promisify(execFile)
 /** Its failures without the command, which has a token in it. */
 const wrk = (args: readonly string[]) =>
   run('wrk', args).catch((error: unknown) => {
-    throw new Error(`wrk failed: ${(error as { stderr: string }).stderr.trim()}`)
+    const { stderr, signal } = error as { stderr: string; signal?: string }
+    throw new Error(`wrk failed: ${stderr.trim() || String(signal)}`)
   })
 
 const refuseErrors = (errors: number, requests: number): void => {

@@ -6,12 +6,15 @@ export interface NginxOptions {
   readonly upstream: URL
   readonly authorization: string
   readonly caFile: string
+  /** Whose files the worker may write; only root can say it. */
+  readonly user?: 'root' | undefined
 }
 
 export const nginxConfiguration = (options: NginxOptions): string => {
-  const { folder, port, upstream, authorization, caFile } = options
+  const { folder, port, upstream, authorization, caFile, user } = options
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `
+${user === undefined ? '' : `user ${user};`}
 daemon off;
 worker_processes 1;
 pid ${folder}/nginx-${port}.pid;

@@ -125,7 +125,8 @@ const nginx: Peer = {
     const { folder, authorization, caFile, log, proxyCommand } = surroundings
     const file = `${folder}/nginx-${port}.conf`
     const upstream = new URL(upstreamOf(surroundings, tls))
-    writeFileSync(file, nginxConfiguration({ folder, port, upstream, authorization, caFile }))
+    const user = process.getuid?.() === 0 ? 'root' : undefined
+    writeFileSync(file, nginxConfiguration({ folder, port, upstream, authorization, caFile, user }))
     const child = startSilent(proxyCommand(['nginx', '-c', file, '-p', folder]), { PATH }, log)
     return { child, url: `http://127.0.0.1:${port}`, headers: {} }
   },

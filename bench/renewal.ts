@@ -1,6 +1,7 @@
 /** What callers notice of a token's renewal: the proxy as shipped, under load, a short-lived token. */
 import autocannon from 'autocannon'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { untilRight } from './first-answer.ts'
 import { freePort, startSilent } from './children.ts'
 import { environmentOf, startCommand } from './peers.ts'
@@ -66,6 +67,8 @@ export const measureRenewal = async (
   const scenario = SCENARIOS.find(({ id }) => id === 'get-32') as Scenario
   const url = `http://127.0.0.1:${port}`
   await untilRight({ child, url, headers: {} }, scenario)
+  // Lines come together before they are written.
+  await sleep(SECOND)
   const before = readFileSync(logFile, 'utf8').split('"waited"').length
   const answers = await load(url + scenario.path, seconds)
   await child.stop()

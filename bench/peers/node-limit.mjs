@@ -33,9 +33,9 @@ const server = createServer((request, response) => {
           response.writeHead(status, kept(text(raw)))
           return true
         },
-        onData: (chunk) => response.write(chunk),
+        onData: (chunk) => response.destroyed || response.write(chunk),
         onComplete: () => response.end(),
-        onError: (error) => response.destroy(error),
+        onError: () => response.destroy(),
       },
     )
   const length = Number(request.headers['content-length'] ?? 0)
