@@ -3,6 +3,8 @@
  * loads all of undici (fetch, WebSocket, caches, mocks), which is most of what a start is spared by
  * leaving things out: together a fifth. A name that is missing here fails the build.
  */
+import buildConnector from 'undici/lib/core/connect.js'
+import errors from 'undici/lib/core/errors.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import BalancedPool from 'undici/lib/dispatcher/balanced-pool.js'
 import Client from 'undici/lib/dispatcher/client.js'
@@ -14,5 +16,5 @@ import api from 'undici/lib/api/index.js'
 // As the index does.
 Object.assign(Dispatcher.prototype, api)
 
-export { Agent, BalancedPool, Client, Dispatcher, Pool, ProxyAgent }
+export { Agent, BalancedPool, buildConnector, Client, Dispatcher, errors, Pool, ProxyAgent }
 export { getGlobalDispatcher } from 'undici/lib/global.js'

@@ -27,6 +27,7 @@ Names of others that the program understands:
 - \`VCAP_SERVICES\`, \`VCAP_SERVICES_FILE_PATH\`: bindings on Cloud Foundry
 - \`VCAP_APPLICATION\`: the app in every log line; with it, or with \`KUBERNETES_SERVICE_HOST\`, the default address is \`0.0.0.0\`
 - \`CF_INSTANCE_INDEX\`: the instance in every log line
+- \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`NO_PROXY\`, each in lower case as well, which wins: proxies for https and http addresses of the API and the token server, as \`http://user:password@host:port\`, and the names, domains, addresses and networks that are reached without one (\`api.example.com,.internal,10.0.0.0/8\`, \`*\`); loopback always is ([0015](decisions/0015-tunnels-below-the-pool.md))
 - \`NODE_EXTRA_CA_CERTS\`: PEM file of certificate authorities to trust
 - \`OTEL_EXPORTER_OTLP_ENDPOINT\`: records traces and sends them there, over OTLP/HTTP with JSON; the other \`OTEL_\` variables of the specification for traces count as well
 `

@@ -50,7 +50,7 @@ const placesOf = (keys: MountedKeys): string =>
   JSON.stringify(keys.map(({ prefix, key }) => [prefix, key.baseUrl.href, key.tokenEndpoint.href]))
 
 /** One pool for each origin: mounts of one key may share it. */
-const createPools = (keys: MountedKeys, { config, ca }: GenerationOptions) => {
+const createPools = (keys: MountedKeys, { config, ca, proxyFor }: GenerationOptions) => {
   const pools = new Map<string, UpstreamPool>()
   for (const { key } of keys) {
     const { origin } = key.baseUrl
@@ -58,6 +58,7 @@ const createPools = (keys: MountedKeys, { config, ca }: GenerationOptions) => {
     const pool = new UpstreamPool({
       origin,
       ca,
+      proxy: proxyFor(key.baseUrl),
       connections: config.upstreamConnections,
       connectTimeout: config.connectTimeout,
       responseTimeout: config.responseTimeout,

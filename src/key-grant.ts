@@ -1,6 +1,7 @@
 /** A service key and the settings of token requests → the exchange with its token server. */
 import type { Clock } from './clock.ts'
 import type { Config } from './config/load-config.ts'
+import type { ProxyFor } from './outbound-proxy.ts'
 import type { ServiceKey } from './service-key/service-key.ts'
 import { ClientCredentialsGrant } from './token/client-credentials-grant.ts'
 
@@ -8,6 +9,8 @@ export interface KeyGrantOptions {
   readonly config: Config
   /** PEM certificates to trust; `undefined`: those of Node. */
   readonly ca: readonly string[] | undefined
+  /** The proxy on the way to a server. */
+  readonly proxyFor: ProxyFor
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
@@ -16,7 +19,7 @@ export interface KeyGrantOptions {
 }
 
 export const keyGrant = (
-  { config, ca, clock, random, userAgent }: KeyGrantOptions,
+  { config, ca, proxyFor, clock, random, userAgent }: KeyGrantOptions,
   { tokenEndpoint: endpoint, clientId, authentication }: ServiceKey,
 ): ClientCredentialsGrant => {
   const { tokenParams: params, tokenScope: scope, tokenTimeout: timeout } = config
@@ -27,6 +30,7 @@ export const keyGrant = (
     params,
     scope,
     ca,
+    proxy: proxyFor(endpoint),
     timeout,
     userAgent,
     clock,

@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts'
 import { systemCode } from './errors.ts'
 import type { AccessLog } from './logging/access-log.ts'
 import type { Journal } from './proxy/journal.ts'
+import { OutboundProxyError } from './tunnel.ts'
 
 export interface ObserverOptions {
   readonly log: Logger
@@ -37,7 +38,11 @@ export const createObservers = ({ log, accessLog, metrics, clock }: ObserverOpti
     log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
   onTransportError: (error: unknown, { ids }: Journal): void =>
     log.warn(
-      { code: systemCode(error), request_id: ids.requestId },
+      {
+        code: systemCode(error),
+        request_id: ids.requestId,
+        ...(error instanceof OutboundProxyError ? { reason: error.message } : {}),
+      },
       'the exchange with the API failed',
     ),
 })

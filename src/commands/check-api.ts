@@ -3,8 +3,9 @@ import { Client } from 'undici'
 import type { ServiceKey } from '../service-key/service-key.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import { basePathOf } from '../proxy/mount.ts'
+import { connectThrough } from '../tunnel.ts'
 import { systemCode } from '../errors.ts'
-import type { Online } from './check-connection.ts'
+import type { Online } from './check-place.ts'
 import type { StepReport } from './check-report.ts'
 import { EXIT } from './edge.ts'
 import { printable } from './printable.ts'
@@ -37,12 +38,16 @@ interface Answer {
 const text = (value: string | string[] | undefined): string => String(value ?? '')
 
 const ask = async (
-  { ca, deadline, userAgent, wall, config }: Online,
+  { ca, proxyFor, deadline, userAgent, wall, config }: Online,
   { baseUrl }: ServiceKey,
   { authorization }: AccessToken,
 ): Promise<Answer> => {
   const client = new Client(baseUrl.origin, {
-    connect: { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: [...ca] }) },
+    connect: connectThrough(proxyFor(baseUrl), {
+      rejectUnauthorized: true,
+      timeout: config.connectTimeout,
+      ...(ca === undefined ? {} : { ca: [...ca] }),
+    }),
     maxHeaderSize: config.maxHeaderSize,
   })
   try {

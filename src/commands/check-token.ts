@@ -4,7 +4,7 @@ import { keyGrant } from '../key-grant.ts'
 import type { ServiceKey } from '../service-key/service-key.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenFailure } from '../token/token-failure.ts'
-import type { Online } from './check-connection.ts'
+import type { Online } from './check-place.ts'
 import type { StepReport } from './check-report.ts'
 import { EXIT } from './edge.ts'
 import { claimsOf } from './token-claims.ts'
@@ -70,11 +70,14 @@ const granted = (token: AccessToken): StepReport => {
 
 /** One request, without a second try. */
 export const checkToken = async (
-  { config, ca, userAgent, deadline }: Online,
+  { config, ca, proxyFor, userAgent, deadline }: Online,
   key: ServiceKey,
 ): Promise<TokenFinding> => {
   // The jitter decides only when a token would be renewed.
-  const grant = keyGrant({ config, ca, userAgent, clock: systemClock, random: () => 0 }, key)
+  const grant = keyGrant(
+    { config, ca, proxyFor, userAgent, clock: systemClock, random: () => 0 },
+    key,
+  )
   const outcome = await grant.request(deadline)
   await grant.close()
   return outcome.ok

@@ -3,9 +3,10 @@ import { lookup } from 'node:dns/promises'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
 import { Redactor } from '../logging/redaction.ts'
+import { loadProxies } from '../outbound-proxy.ts'
 import { secretOf } from '../service-key/client-authentication.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
-import type { Lookup, Online } from './check-connection.ts'
+import type { Lookup, Online } from './check-place.ts'
 import { checkKey, searchBinding, type Step, type Subject } from './check-key.ts'
 import { onlineSteps } from './check-online.ts'
 import { exitCodeOf, reportJson, reportText, type StepReport } from './check-report.ts'
@@ -40,7 +41,8 @@ const checkSettings = (edge: Edge, flags: Flags) => {
   const { environment, readFile } = edge
   const { config, problems, warnings } = loadConfig(environment, flags)
   const authorities = loadAuthorities({ caFile: config.caFile, environment, readFile })
-  const faults = [...problems, ...authorities.problems]
+  const proxies = loadProxies(environment)
+  const faults = [...problems, ...authorities.problems, ...proxies.problems]
   const report: StepReport = {
     step: 'settings',
     exitCode: faults.length === 0 ? EXIT.stopped : EXIT.configuration,
@@ -50,7 +52,7 @@ const checkSettings = (edge: Edge, flags: Flags) => {
     rows: [],
     data: {},
   }
-  return { config, report, ca: authorities.certificates }
+  return { config, report, ca: authorities.certificates, proxies }
 }
 
 const wall = (): number => systemClock.now().wall
@@ -105,11 +107,14 @@ export const check = async (
   json: boolean,
   options: CheckOptions = systemOptions(),
 ): Promise<number> => {
-  const { config, report, ca } = checkSettings(edge, flags)
+  const { config, report, ca, proxies } = checkSettings(edge, flags)
   const userAgent = `service-key-proxy/${edge.version}`
   const online =
-    report.exitCode === EXIT.stopped ? { ...options, config, ca, userAgent, wall } : undefined
+    report.exitCode === EXIT.stopped
+      ? { ...options, config, ca, userAgent, wall, proxyFor: proxies.proxyFor }
+      : undefined
   const scene = { edge, config, online, redactor: new Redactor() }
+  for (const secret of proxies.secrets) scene.redactor.keep(secret)
   const bindings = byBinding(config.mounts)
   const found = await Promise.all(bindings.map((mounts) => checkBinding(scene, mounts)))
   const reports = [report, ...found.flat()]

@@ -11,6 +11,10 @@ export const dnsAdvice = (code: string): string =>
 export const tcpAdvice = (code: string, port: number): string =>
   `no TCP connection to port ${port} (${cause(code)}); allow this machine to reach it: look for a firewall, a network policy or an egress rule`
 
+/** @param error whose message may be shown */
+export const tunnelAdvice = ({ message }: Error, variable: string): string =>
+  `${message} Correct ${variable}, or name the host in NO_PROXY if it can be reached without a proxy`
+
 const TLS_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
   [
     /^CERT_HAS_EXPIRED$/,

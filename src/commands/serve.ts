@@ -9,6 +9,7 @@ import { cloudFoundryFields } from '../logging/cloud-foundry-fields.ts'
 import { BatchedDestination } from '../logging/log-destination.ts'
 import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
+import { loadProxies, type OutboundProxies } from '../outbound-proxy.ts'
 import { keySources, type KeySource } from '../service-key/key-source.ts'
 import { tracingLog } from '../logging/tracing-log.ts'
 import { loadTracing } from '../tracing/tracing.ts'
@@ -21,6 +22,7 @@ interface Prepared {
   readonly warnings: readonly string[]
   readonly keys: readonly BoundKeySource[]
   readonly ca: readonly string[] | undefined
+  readonly proxies: OutboundProxies
 }
 
 const refuse = (edge: Edge, problems: readonly string[], code: number): number => {
@@ -47,18 +49,24 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
   const { environment, readFile, files } = edge
   const { config, problems, warnings } = loadConfig(environment, flags)
   const authorities = loadAuthorities({ caFile: config.caFile, environment, readFile })
+  const proxies = loadProxies(environment)
   const { keys, missing } = readKeys(keySources(config.mounts, { ...config, environment, files }))
-  const faults = [...problems, ...authorities.problems]
+  const faults = [...problems, ...authorities.problems, ...proxies.problems]
   if (faults.length > 0 || missing.length > 0) {
     const all = [...faults, ...missing.flatMap(({ problems }) => problems), ...warnings]
     const unbound = faults.length === 0 && missing.every(({ reason }) => reason === 'unbound')
     return refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
   }
   const told = [...warnings, ...keys.flatMap(({ reading }) => reading.warnings)]
-  return { config, warnings: told, keys, ca: authorities.certificates }
+  return { config, warnings: told, keys, ca: authorities.certificates, proxies }
 }
 
-const announceKey = (log: Logger, { reading }: BoundKeySource): void => {
+const viaProxy = (proxies: OutboundProxies, name: string, url: URL) => {
+  const proxy = proxies.proxyFor(url)
+  return proxy && { [name]: `${new URL(proxy.origin).host} (${proxy.variable})` }
+}
+
+const announceKey = (log: Logger, { reading }: BoundKeySource, proxies: OutboundProxies): void => {
   const renewal =
     reading.watch.length === 0
       ? 'it came with the environment, so a new one takes effect at a restart only'
@@ -69,15 +77,21 @@ const announceKey = (log: Logger, { reading }: BoundKeySource): void => {
         mount: `${prefix}/`,
         base_url: key.baseUrl.href,
         token_host: key.tokenEndpoint.host,
+        ...viaProxy(proxies, 'api_proxy', key.baseUrl),
+        ...viaProxy(proxies, 'token_proxy', key.tokenEndpoint),
       },
       `key from ${reading.origin}; ${renewal}`,
     )
   }
 }
 
-const announce = (log: Logger, { config, keys, warnings }: Prepared, port: number): void => {
+const announce = (
+  log: Logger,
+  { config, keys, warnings, proxies }: Prepared,
+  port: number,
+): void => {
   for (const warning of warnings) log.warn(warning)
-  for (const key of keys) announceKey(log, key)
+  for (const key of keys) announceKey(log, key, proxies)
   const host = isIPv6(config.host) ? `[${config.host}]` : config.host
   log.info({ address: `http://${host}:${port}` }, `listening on http://${host}:${port}`)
 }
@@ -138,14 +152,16 @@ const stop = async (
 export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
   if (typeof prepared === 'number') return prepared
-  const { config, keys, ca } = prepared
+  const { config, keys, ca, proxies } = prepared
   const redactor = new Redactor()
+  for (const secret of proxies.secrets) redactor.keep(secret)
   const { log, lines } = await openLog(edge, config, redactor)
   const app = await createApp({
     config,
     keys,
     watch: edge.watch,
     ca,
+    proxyFor: proxies.proxyFor,
     log,
     redactor,
     clock: systemClock,

@@ -1,5 +1,6 @@
 /** Error of the transport towards the API → the failure the caller is told. Pure. */
 import { systemCode, type Failure } from '../errors.ts'
+import { OutboundProxyError } from '../tunnel.ts'
 
 /** Limits in force, in ms. */
 export interface TimeLimits {
@@ -37,6 +38,8 @@ const timedOut = (what: string, setting: string, ms: number): Failure => ({
 })
 
 export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => {
+  if (error instanceof OutboundProxyError)
+    return { code: 'upstream_connect', detail: error.message }
   const code = systemCode(error)
   if (DNS.has(code)) return { code: 'upstream_dns' }
   if (CONNECT.has(code)) return { code: 'upstream_connect' }

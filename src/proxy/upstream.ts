@@ -3,12 +3,16 @@
  * about tokens or callers.
  */
 import { Client, Pool, type Dispatcher } from 'undici'
+import type { OutboundProxy } from '../outbound-proxy.ts'
+import { connectThrough } from '../tunnel.ts'
 
 export interface UpstreamOptions {
   /** Scheme, host and port of the base URL. */
   readonly origin: string
   /** PEM certificates to trust; `undefined`: those of Node. */
   readonly ca: readonly string[] | undefined
+  /** On the way to the API; `undefined`: there is none. */
+  readonly proxy: OutboundProxy | undefined
   readonly connections: number
   /** All in ms. */
   readonly connectTimeout: number
@@ -83,11 +87,11 @@ export class UpstreamPool extends Pool implements Upstream {
     const clientOptions: Client.Options = {
       pipelining: 1,
       allowH2: false,
-      connect: {
+      connect: connectThrough(options.proxy, {
         rejectUnauthorized: true,
         timeout: options.connectTimeout,
         ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
-      },
+      }),
       headersTimeout: options.responseTimeout,
       bodyTimeout: options.idleTimeout,
       maxHeaderSize: options.maxHeaderSize,

@@ -5,6 +5,8 @@
  */
 import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
+import type { OutboundProxy } from '../outbound-proxy.ts'
+import { connectThrough, OutboundProxyError } from '../tunnel.ts'
 import type { ClientAuthentication } from '../service-key/client-authentication.ts'
 import { systemCode } from '../errors.ts'
 import { createAccessToken } from './access-token.ts'
@@ -22,6 +24,8 @@ export interface ClientCredentialsOptions {
   readonly params: string | undefined
   /** PEM certificates to trust; `undefined`: those of Node. */
   readonly ca: readonly string[] | undefined
+  /** On the way to the endpoint; `undefined`: there is none. */
+  readonly proxy: OutboundProxy | undefined
   /** Limit for the whole exchange, in ms. */
   readonly timeout: number
   readonly userAgent: string
@@ -46,6 +50,9 @@ export const REFUSED_CERTIFICATE =
 const failureOf = (error: unknown): TokenFailure => {
   if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
     return { kind: 'transient', reason: 'gave no complete answer in time' }
+  }
+  if (error instanceof OutboundProxyError) {
+    return { kind: 'transient', reason: `was not reached: ${error.message}`, advice: error.message }
   }
   const code = systemCode(error)
   return REFUSED_CERTIFICATE.test(code)
@@ -85,7 +92,7 @@ export class ClientCredentialsGrant implements TokenGrant {
     const { endpoint, authentication } = options
     this.#options = options
     this.#client = new Client(endpoint.origin, {
-      connect: connectOptions(options),
+      connect: connectThrough(options.proxy, connectOptions(options)),
       maxResponseSize: MAX_ANSWER_BYTES,
     })
     this.#body = formOf(options)

@@ -24,16 +24,15 @@ const seconds = (ms: number, max: number): number =>
  * @param nextTry ms until the token is tried for again
  */
 export const publicFailure = (failure: TokenFailure, nextTry: number): Failure => {
+  const detail = failure.advice === undefined ? {} : { detail: failure.advice }
   switch (failure.kind) {
     case 'rejected':
-      return failure.advice === undefined
-        ? { code: 'credential_rejected' }
-        : { code: 'credential_rejected', detail: failure.advice }
+      return { code: 'credential_rejected', ...detail }
     case 'misconfigured':
       return { code: 'token_endpoint_invalid' }
     case 'rate_limited':
       return { code: 'token_rate_limited', retryAfter: seconds(nextTry, 60) }
     case 'transient':
-      return { code: 'token_unavailable', retryAfter: seconds(nextTry, 30) }
+      return { code: 'token_unavailable', retryAfter: seconds(nextTry, 30), ...detail }
   }
 }

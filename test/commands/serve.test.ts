@@ -197,3 +197,28 @@ t.test('no level shows the secret or a token', async (t) => {
     t.equal(stdout() === '', level === 'silent', level)
   }
 })
+
+t.test('says which servers are reached through a proxy, without its credential', async (t) => {
+  const key = { ...KEY, entities: 'https://api.example.test/v1' }
+  const { edge, stdout } = createEdge(
+    {
+      SKP_PORT: '0',
+      SKP_DRAIN_DELAY: '0ms',
+      SKP_KEY_FILE: 'key.json',
+      https_proxy: 'http://user:canary-password@proxy.example.test:3128',
+    },
+    { 'key.json': JSON.stringify(key) },
+  )
+  await run(t, edge)
+  const line = JSON.parse(stdout().split('\n')[0] as string) as Record<string, unknown>
+  t.equal(line['api_proxy'], 'proxy.example.test:3128 (https_proxy)')
+  t.notOk('token_proxy' in line, 'a token server on loopback is reached directly')
+  t.notMatch(stdout(), /canary/)
+})
+
+t.test('a proxy that cannot be used is a reason not to start', async (t) => {
+  const { edge, stderr } = bound({ HTTPS_PROXY: 'socks5://user:canary@proxy' })
+  t.equal(await run(t, edge), 2)
+  t.match(stderr(), /HTTPS_PROXY: must be the URL of an http or https proxy/)
+  t.notMatch(stderr(), /canary/)
+})

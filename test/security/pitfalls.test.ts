@@ -275,6 +275,7 @@ t.test('23: an old connection is replaced, so that a DNS change is seen', async 
   const pool = new UpstreamPool({
     origin: api.url,
     ca: undefined,
+    proxy: undefined,
     connections: 1,
     ...limits,
     maxHeaderSize: 8_192,

@@ -26,6 +26,7 @@ const createGrant = (t: Test, url: string, options: Partial<ClientCredentialsOpt
     scope: undefined,
     params: undefined,
     ca: undefined,
+    proxy: undefined,
     timeout: 5_000,
     userAgent: 'service-key-proxy/test',
     clock: systemClock,

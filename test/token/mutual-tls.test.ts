@@ -33,6 +33,7 @@ const createGrant = (
     params: undefined,
     ca: [authority.certificate],
     timeout: 5_000,
+    proxy: undefined,
     userAgent: 'service-key-proxy/test',
     clock: systemClock,
     random: () => 0.5,
