@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=2
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
-import { spawn } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { readFileSync, watch } from 'node:fs'
 import manifest from '../package.json' with { type: 'json' }
 import { systemClock } from './clock.ts'
@@ -31,6 +31,10 @@ const run = async (): Promise<Running | Accompanied | number> => {
       return serve(edge, line.flags)
     }
     case 'check': {
+      if (process.send === undefined) {
+        const { endApart } = await import('./commands/apart.ts')
+        return endApart(fork(process.argv[1] as string, process.argv.slice(2)), systemClock)
+      }
       const { check } = await import('./commands/check.ts')
       return check(edge, line.flags, line.json)
     }
@@ -72,6 +76,8 @@ const accompany = async (outcome: Accompanied): Promise<never> => {
 const outcome = await run()
 if (typeof outcome === 'number') {
   process.exitCode = outcome
+  // To the process that waits for it, see commands/apart.ts; after what was written before.
+  process.stdout.write('', () => process.send?.(outcome))
 } else {
   process.once('exit', outcome.flush)
   if ('ended' in outcome) await accompany(outcome)

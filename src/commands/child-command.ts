@@ -22,7 +22,8 @@ const notStarted = (edge: Edge, file: string, error: unknown): number => {
   return isMissing ? EXIT.commandMissing : EXIT.commandRefused
 }
 
-const codeOf = (code: number | null, signal: NodeJS.Signals | null): number =>
+/** As a shell would tell it. */
+export const codeOf = (code: number | null, signal: NodeJS.Signals | null): number =>
   code ?? 128 + constants.signals[signal as NodeJS.Signals]
 
 /** Without a shell: the arguments reach the command as they are. */
