@@ -2,6 +2,8 @@
 import t from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
 import { configurationPage } from '../scripts/configuration-page.ts'
+import { EXIT } from '../src/commands/edge.ts'
+import { helpText } from '../src/commands/help.ts'
 import { configSchema, type Setting } from '../src/config/config-schema.ts'
 import { ERROR_CODES, errorEntry } from '../src/errors.ts'
 
@@ -51,4 +53,17 @@ t.test('documents name only settings that exist', async (t) => {
 t.test('the README begins with the two commands that CI runs', async (t) => {
   t.match(read('README.md'), /npm ci && npm run demo.*\nnpm ci && npm test/)
   t.match(read('.ci/run'), /npm ci && npm test/)
+})
+
+t.test('the run book has the exit codes of check, and the help text too', async (t) => {
+  const [, section = ''] = read('docs/operations.md').split('## What `check` ends with')
+  const rows = [...(section.split('\n## ')[0] ?? '').matchAll(/^\| (\d+) +\|/gm)]
+  const { configuration, unbound, key, connection, tls, credential, tokenEndpoint, api } = EXIT
+  t.same(
+    rows.map(([, code]) => Number(code)),
+    [configuration, unbound, key, connection, tls, credential, tokenEndpoint, api],
+  )
+  const help = helpText()
+  for (const code of new Set(Object.values(EXIT)))
+    t.match(help, new RegExp(`\\b${code} `), `${code}`)
 })

@@ -33,7 +33,8 @@ the API with it, and says what is wrong, without any secret and within 15 s. The
 command wait ends when the proxy on this machine is ready. The command exec runs a
 command with a proxy of its own beside it, on a free port of 127.0.0.1, without an
 admin port unless SKP_ADMIN_PORT is set: ENTITIES_URL in its environment says where,
-the log goes to standard error, and the exit code is that of the command.
+the log goes to standard error, and the exit code is that of the command. Signals
+are passed on to it, but for SIGINT at a terminal, which sends it to both itself.
 
 Examples:
   service-key-proxy                                  in an app with a bound service

@@ -37,6 +37,7 @@ t.test('usage, the other flags and the exit codes are there', async (t) => {
     '127 no',
     '--timeout   of wait',
     'ENTITIES_URL',
+    'but for SIGINT at a terminal',
   ]) {
     t.ok(help.includes(part), part)
   }
