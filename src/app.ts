@@ -18,9 +18,10 @@ import { createCallerGuard } from './policy/caller-guard.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import { LinkDirectory } from './proxy/links.ts'
 import type { Mount } from './proxy/mount.ts'
-import { createAnswerOpener, type AnswerOpener } from './proxy/open-answer.ts'
+import { createAnswerOpener, timed } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { createRequestRewriter } from './proxy/rewritten-request.ts'
+import { explained, ServerTiming } from './proxy/server-timing.ts'
 import { watchKey, type KeyWatcher, type KeyWatcherOptions } from './service-key/key-watcher.ts'
 import type { KeyReading, KeySource } from './service-key/key-source.ts'
 
@@ -72,21 +73,15 @@ const frameOf = ({ config, log, clock, tracing }: AppOptions, metrics: ProxyMetr
     query: config.logQuery === 'on',
     caller: config.logCaller === 'on',
   })
+  const now = (): number => clock.now().monotonic
   return {
     maxHeaderSize: config.maxHeaderSize,
-    now: (): number => clock.now().monotonic,
+    now,
     openTrace: tracing.open,
+    openTiming: config.explain === 'on' ? () => new ServerTiming(now) : undefined,
     ...createObservers({ log, accessLog: lines, metrics, clock }),
   }
 }
-
-/** Notes when the head of an answer is there. */
-const timed =
-  (openAnswer: AnswerOpener, now: () => number): AnswerOpener =>
-  (answer, mount) => {
-    answer.journal.answeredAt = now()
-    return openAnswer(answer, mount)
-  }
 
 /** All keys, and what they serve together. */
 const createKeys = (options: AppOptions, metrics: ProxyMetrics) => {
@@ -142,9 +137,10 @@ const createServer = async (
   const server = createDataServer(frame)
   await server.app.register(probes, { readiness })
   const links = new LinkDirectory(mounts)
+  const opener = createAnswerOpener(config.rewriteLinks, links)
   await server.app.register(proxyPlugin, {
     mounts,
-    openAnswer: timed(createAnswerOpener(config.rewriteLinks, links), frame.now),
+    openAnswer: timed(config.explain === 'on' ? explained(opener) : opener, frame.now),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,

@@ -210,6 +210,13 @@ export const configSchema = {
     description:
       'Whether links of the API in its answers become links of the proxy: in header fields and bodies, in header fields only, or not at all.',
   }),
+  explain: setting({
+    env: 'SKP_EXPLAIN',
+    type: choice('off', 'on'),
+    default: 'off',
+    description:
+      'Whether answers have a `Server-Timing` field: how the token was come by, the time of the API, and all of it, up to the head of the answer.',
+  }),
   caFile: optional({
     env: 'SKP_CA_FILE',
     type: text,

@@ -13,6 +13,7 @@ import { framingFault } from './framing.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { FORWARDED_METHODS } from './methods.ts'
 import { refuseBytes, TunnelError } from './parser-error.ts'
+import type { ServerTiming } from './server-timing.ts'
 
 export interface DataServerOptions {
   /** Bytes of a request's header fields at most. */
@@ -21,6 +22,8 @@ export interface DataServerOptions {
   readonly headTimeout?: number
   /** Monotonic ms. */
   readonly now: () => number
+  /** SKP_EXPLAIN; `undefined`: off. */
+  readonly openTiming?: (() => ServerTiming) | undefined
   /** How a request gets its trace. */
   readonly openTrace: OpenTrace
   /** Called once per request, when its head has arrived. */
@@ -107,7 +110,8 @@ const createOpening =
       reply.hijack()
       return false
     }
-    const journal = openJournal(request.raw, options.now(), options.openTrace)
+    const { now, openTrace, openTiming } = options
+    const journal = openJournal(request.raw, now(), openTrace, openTiming?.())
     request.journal = journal
     connections.began(socket, reply.raw)
     options.onOpen(request.raw)

@@ -52,7 +52,8 @@ const endLater = (
   response.once('close', () => clearTimeout(timer))
 }
 
-const headersOf = (failure: Failure, { ids }: Journal, bodyLength: number): OutgoingHttpHeaders => {
+const headersOf = (failure: Failure, journal: Journal, bodyLength: number): OutgoingHttpHeaders => {
+  const { ids, timing } = journal
   const { code, retryAfter, allow = FORWARDED_METHODS } = failure
   const entry = errorEntry(code)
   const headers: OutgoingHttpHeaders = {
@@ -66,6 +67,7 @@ const headersOf = (failure: Failure, { ids }: Journal, bodyLength: number): Outg
   const seconds = retryAfter ?? entry.retryAfter
   if (seconds !== undefined) headers['retry-after'] = String(seconds)
   if (statusOf(failure) === 405) headers['allow'] = allow.join(', ')
+  if (timing !== undefined) headers['server-timing'] = timing.describe(journal)
   if (code === 'stopping') headers['connection'] = 'close'
   return headers
 }

@@ -208,7 +208,9 @@ class Attempt implements ConnectionAware {
 
   async #replay(replayed: boolean): Promise<void> {
     const { response, journal, headers } = this.#job
+    journal.timing?.waits()
     const outcome = await this.#tokens.acquire(departureOf(response))
+    journal.timing?.goesOn(journal)
     // An answer that is still being read to nowhere would keep its connection from the replay.
     this.#abort?.(GIVEN_UP)
     if (response.destroyed) return

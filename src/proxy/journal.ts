@@ -4,6 +4,7 @@ import type { DenialReason, ErrorCode } from '../errors.ts'
 import type { OpenTrace, RequestTrace } from '../tracing/trace-context.ts'
 import type { Mount } from './mount.ts'
 import { requestIds, type RequestIds } from './request-ids.ts'
+import type { ServerTiming } from './server-timing.ts'
 
 export interface Journal {
   readonly ids: RequestIds
@@ -15,6 +16,8 @@ export interface Journal {
   path: string
   /** It is a `$batch` whose parts have to be judged before it is sent. */
   isGuardedBatch?: boolean
+  /** SKP_EXPLAIN; `undefined`: the caller is not told. */
+  readonly timing?: ServerTiming | undefined
   /** The trace it is a part of. */
   readonly trace: RequestTrace
   /**
@@ -40,9 +43,11 @@ export const openJournal = (
   request: IncomingMessage,
   startedAt: number,
   openTrace: OpenTrace,
+  timing?: ServerTiming,
 ): Journal => ({
   ids: requestIds(request.headers),
   startedAt,
+  timing,
   path: '',
   trace: openTrace(request.method as string, request.headers['traceparent'], request.url as string),
   responseBytes: 0,

@@ -30,3 +30,11 @@ export const createAnswerOpener = (mode: RewriteMode, links: LinkDirectory): Ans
       : new StreamedAnswer(answer, plan, toCaller)
   }
 }
+
+/** Notes when the head of an answer is there. */
+export const timed =
+  (openAnswer: AnswerOpener, now: () => number): AnswerOpener =>
+  (answer, mount) => {
+    answer.journal.answeredAt = now()
+    return openAnswer(answer, mount)
+  }

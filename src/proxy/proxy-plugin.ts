@@ -64,11 +64,14 @@ const sendWithToken = async (
   reply: FastifyReply,
   body: RequestBody,
 ): Promise<void> => {
-  request.journal.token = 'waited'
+  const { journal } = request
+  journal.token = 'waited'
+  journal.timing?.waits()
   const outcome = await mount.tokens.acquire(departureOf(reply.raw))
+  journal.timing?.goesOn(journal)
   if (reply.raw.destroyed) return
   if (outcome.ok) send(options, mount, request, reply, outcome.token, body)
-  else sendFailure(request.raw, reply.raw, outcome.failure, request.journal)
+  else sendFailure(request.raw, reply.raw, outcome.failure, journal)
 }
 
 /** A token at hand is attached without a promise: most requests never leave this call. */

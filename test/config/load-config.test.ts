@@ -38,6 +38,7 @@ const DEFAULTS = {
   passUnauthorized: 'off',
   renewOnForbidden: 'off',
   rewriteLinks: 'on',
+  explain: 'off',
   caFile: undefined,
   allowHttp: 'loopback',
   drainDelay: 2_000,

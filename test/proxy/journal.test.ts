@@ -24,6 +24,7 @@ t.test('a journal opens with ids, start and trace of its request, and nothing el
   t.strictSame(journal, {
     ids: { requestId: 'request', correlationId: 'correlation' },
     startedAt: 12.5,
+    timing: undefined,
     path: '',
     trace,
     responseBytes: 0,
