@@ -5,9 +5,18 @@ import type { RequestIds } from './request-ids.ts'
 /** Bytes as they came: a header is latin1 by definition (RFC 9110 §5.5). */
 const decode = (raw: readonly Buffer[]): string[] => raw.map((part) => part.toString('latin1'))
 
+/** The client library undoes `chunked` only, and the caller is not told of any other coding. */
+class TransferCodingError extends Error {
+  readonly code = 'ERR_TRANSFER_CODING'
+}
+
+/** `identity` is none (RFC 2616 §3.6). */
+const isReadable = (coding: string): boolean => /^(?:chunked|identity)$/i.test(coding.trim())
+
 /**
  * @param raw alternating names and values, as received
  * @returns alternating names and values; the ids are added where the API did not answer with them
+ * @throws TransferCodingError if the body cannot be read (RFC 9112 §6.1); undici then gives up
  */
 export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string[] => {
   const received = decode(raw)
@@ -18,7 +27,11 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string
     const lower = name.toLowerCase()
-    if (isHopByHop(lower, nominated)) continue
+    if (isHopByHop(lower, nominated)) {
+      const isCoded = lower === 'transfer-encoding' && !isReadable(received[i + 1] as string)
+      if (isCoded) throw new TransferCodingError()
+      continue
+    }
     if (lower === 'x-request-id') hasRequestId = true
     if (lower === 'x-correlation-id') hasCorrelationId = true
     headers.push(name, received[i + 1] as string)

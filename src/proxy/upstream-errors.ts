@@ -53,6 +53,8 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
       return timedOut('No answer', 'SKP_RESPONSE_TIMEOUT', limits.responseTimeout)
     case 'UND_ERR_BODY_TIMEOUT':
       return timedOut('No further data', 'SKP_IDLE_TIMEOUT', limits.idleTimeout)
+    case 'ERR_TRANSFER_CODING':
+      return { code: 'upstream_reset', detail: 'It has a transfer coding that was not asked for.' }
     default:
       // Lost connections and answers that are no HTTP (HPE_*, oversized heads) look alike.
       return { code: 'upstream_reset' }

@@ -18,9 +18,13 @@ t.test('values keep every byte', async (t) => {
 
 for (const name of ['Connection', 'Keep-Alive', 'Transfer-Encoding', 'Proxy-Authenticate', 'TE']) {
   t.test(`${name} of the API stays on its connection`, async (t) => {
-    t.strictSame(answer(name, 'close'), ADDED)
+    t.strictSame(answer(name, name === 'Transfer-Encoding' ? 'Chunked ' : 'close'), ADDED)
   })
 }
+
+t.test('identity is no transfer coding', async (t) => {
+  t.strictSame(answer('Transfer-Encoding', 'identity'), ADDED)
+})
 
 t.test('a field that Connection nominates is dropped', async (t) => {
   t.strictSame(answer('X-Hop', 'a', 'Connection', 'x-hop', 'X-Kept', 'b'), [

@@ -284,6 +284,18 @@ const ANSWERS: Readonly<Record<string, readonly [bytes: string, answer: RegExp, 
       `${OK}transfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
       /^HTTP\/1\.1 502 [^]*upstream_reset/,
     ],
+    'a transfer coding that was not asked for is no answer': [
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n6\r\ncanary\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 502 (?![^]*canary)[^]*upstream_reset[^]*transfer coding/,
+    ],
+    'one in a field of its own is none either': [
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ncanary\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 502 (?![^]*canary)[^]*upstream_reset[^]*transfer coding/,
+    ],
+    'one that ends with the connection is none either': [
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: deflate\r\n\r\ncanary',
+      /^HTTP\/1\.1 502 (?![^]*canary)[^]*upstream_reset[^]*transfer coding/,
+    ],
     'bare LF is no answer': [
       'HTTP/1.1 200 OK\ncontent-length: 2\n\nok',
       /^HTTP\/1\.1 502 [^]*upstream_reset/,
