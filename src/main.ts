@@ -20,6 +20,7 @@ const edge: Edge = {
   stdout: process.stdout,
   stderr: process.stderr,
   version: manifest.version,
+  nodeVersion: process.version,
   quit: () => process.kill(process.pid, 'SIGTERM'),
 }
 

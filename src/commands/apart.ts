@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import { codeOf } from './child-command.ts'
 
 /** For an end by itself. */
-const GRACE_MS = 300
+const GRACE_MS = 1_000
 
 /**
  * @param child tells its exit code as a message when its output is written

@@ -17,6 +17,8 @@ export interface Edge {
   readonly stdout: Output
   readonly stderr: Output
   readonly version: string
+  /** Of Node, such as `v24.18.1`. */
+  readonly nodeVersion: string
   /** Ends the program as a stop signal does. */
   readonly quit: () => void
 }

@@ -9,6 +9,7 @@ import { cloudFoundryFields } from '../logging/cloud-foundry-fields.ts'
 import { BatchedDestination } from '../logging/log-destination.ts'
 import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
+import { nodeAdvisory } from '../node-advisory.ts'
 import { loadProxies, type OutboundProxies } from '../outbound-proxy.ts'
 import { keySources, type KeySource } from '../service-key/key-source.ts'
 import { tracingLog } from '../logging/tracing-log.ts'
@@ -57,7 +58,12 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
     const unbound = faults.length === 0 && missing.every(({ reason }) => reason === 'unbound')
     return refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
   }
-  const told = [...warnings, ...keys.flatMap(({ reading }) => reading.warnings)]
+  const advisory = nodeAdvisory(edge.nodeVersion)
+  const told = [
+    ...(advisory === undefined ? [] : [advisory]),
+    ...warnings,
+    ...keys.flatMap(({ reading }) => reading.warnings),
+  ]
   return { config, warnings: told, keys, ca: authorities.certificates, proxies }
 }
 

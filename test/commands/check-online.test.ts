@@ -103,7 +103,14 @@ t.test('without options it takes the resolver of the system', async (t) => {
     files,
     watch,
   }
-  const edge = { ...common, stdout, stderr: stdout, version: '1.2.3', quit() {} }
+  const edge = {
+    ...common,
+    stdout,
+    stderr: stdout,
+    version: '1.2.3',
+    nodeVersion: 'v24.18.1',
+    quit() {},
+  }
   t.equal(await check(edge, {}, false), 0)
 })
 

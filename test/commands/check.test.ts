@@ -40,7 +40,16 @@ const run = async (
   })
   const { readFile } = files
   const streams = { stdout, stderr: stdout }
-  const edge = { environment, readFile, files, watch, ...streams, version: '1.2.3', quit() {} }
+  const edge = {
+    environment,
+    readFile,
+    files,
+    watch,
+    ...streams,
+    version: '1.2.3',
+    nodeVersion: 'v24.18.1',
+    quit() {},
+  }
   const code = await check(edge, {}, json, { lookup: noNetwork, deadline })
   return { code, output }
 }

@@ -222,3 +222,10 @@ t.test('a proxy that cannot be used is a reason not to start', async (t) => {
   t.match(stderr(), /HTTPS_PROXY: must be the URL of an http or https proxy/)
   t.notMatch(stderr(), /canary/)
 })
+
+t.test('warns of a Node that loses header fields', async (t) => {
+  const { edge, stdout } = bound()
+  await run(t, { ...edge, nodeVersion: 'v20.19.0' })
+  const [line] = stdout().split('\n')
+  t.match(JSON.parse(line as string), { level: 'warn', msg: /^Node 20\.19\.0 .*CVE-2026-58044/ })
+})
