@@ -51,16 +51,29 @@ const backLinks = (authority: string, mount: Mount): Link[] => {
   }))
 }
 
+/**
+ * The path of a part, relative to the API's base URL where it can be: the one form that every server
+ * knows. CAP's adapter for V2 takes a slash in front for its own base path, others for the host's root.
+ */
+const partTarget = (mount: Mount, target: string): string => {
+  const { basePath } = mount
+  const resolved = resolveTarget(targetBelow(mount, target), basePath)
+  if (!resolved.ok || resolved.path === target) return target
+  const { path } = resolved
+  const relative = path.slice(basePath.length + 1)
+  // A colon in the first segment would make it a scheme (RFC 3986 section 4.2).
+  return /^(?:$|\?|[^/?]*:)/.test(relative) ? path : relative
+}
+
 /** Requests in a `$batch` may name us by path and `Host`, as requests do (OData V4 part 1 §11.7.2). */
 const requestLineRewriter = (authority: string, mount: Mount, mounts: readonly Mount[]) => {
-  const { baseUrl, basePath } = mount
+  const { baseUrl } = mount
   return (line: string): string => {
     const [, name = '', host = ''] = /^(host[ \t]*:[ \t]*)(\S+)$/i.exec(line) ?? []
     if (host !== '' && host.toLowerCase() === authority.toLowerCase()) return name + baseUrl.host
     const [, method, target, version] = /^([A-Z]+ )(\/\S*)( HTTP\/\d\.\d)$/.exec(line) ?? []
     if (target === undefined || mountFor(mounts, target) !== mount) return line
-    const resolved = resolveTarget(targetBelow(mount, target), basePath)
-    return resolved.ok ? `${method}${resolved.path}${version}` : line
+    return `${method}${partTarget(mount, target)}${version}`
   }
 }
 

@@ -62,10 +62,10 @@ t.test('a batch has right lengths in both directions', async (t) => {
   const requests = (padding: string): [sent: string, received: string] => {
     const lines = (own: string, name: string, path: string): string =>
       part(`POST ${own}/Vendor HTTP/1.1`, `Host: ${name}\r\n`, entity(own)) +
-      part(`POST ${path}/Vendor HTTP/1.1`, `host:${name}\r\n`, entity(own)) +
+      part(`POST ${path}Vendor HTTP/1.1`, `host:${name}\r\n`, entity(own)) +
       part('POST Vendor HTTP/1.1', 'Host: other.example\r\n', padding) +
       part('POST /../Vendor HTTP/1.1', '', '')
-    return [`${lines(proxy, host, '')}--b--`, `${lines(base, apiHost, PATH)}--b--`]
+    return [`${lines(proxy, host, '/')}--b--`, `${lines(base, apiHost, '')}--b--`]
   }
   for (const padding of ['', 'x'.repeat(10_000)]) {
     const [sent, received] = requests(padding)
@@ -219,4 +219,23 @@ t.test('links are compiled once per mount and name, and anew when mounts change'
     mountAt('/m', 'https://b/v1', {}),
   ).toApi
   t.equal(rewriteLine('GET /x HTTP/1.1'), 'GET /x HTTP/1.1', 'the path of another mount')
+})
+
+t.test('a part that names us by path names the API relative to its base, if it can', async (t) => {
+  const [mount, root] = [mountAt('/m', 'https://b/v1', {}), mountAt('', 'https://a/v1', {})]
+  const directory = new LinkDirectory(() => [mount, root])
+  const own = directory.linksFor(requestTo('a'), mount).toApi
+  for (const [target, expected] of [
+    ['/m/Vendor?$top=1', 'Vendor?$top=1'],
+    ['/m/Vendor/x:y', 'Vendor/x:y'],
+    ["/m/Vendor('a:b')", "/v1/Vendor('a:b')"],
+    ['/m/', '/v1/'],
+    ['/m/?a', '/v1/?a'],
+    ['/m//Vendor', '/m//Vendor'],
+    ['/m/../x', '/m/../x'],
+  ]) {
+    t.equal(own.rewriteLine(`GET ${target} HTTP/1.1`), `GET ${expected} HTTP/1.1`)
+  }
+  const { rewriteLine } = directory.linksFor(requestTo('a'), root).toApi
+  t.equal(rewriteLine('GET /v1/Vendor HTTP/1.1'), 'GET /v1/Vendor HTTP/1.1', 'is one of the API')
 })
