@@ -1,5 +1,6 @@
 // The demo's Entities API: tokens are verified first, then the entity sets answer. Everything is in
 // memory and starts fresh with the server.
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { Identity } from './certificate-authority.ts'
@@ -25,9 +26,11 @@ const isJson = (contentType: string) => /^application\/json\b/i.test(contentType
 
 const isBatch = (path: string) => /\/\$batch(?:\?|$)/.test(path)
 
-/** A part may name its target with scheme and host, which the mock server does not know. */
-const withRelativeTargets = (body: Buffer, entities: string) =>
-  Buffer.from(body.toString('latin1').replaceAll(` ${entities}/`, ' '), 'latin1')
+/** A part may name its target from the root on, or with scheme and host; the mock server knows neither. */
+const withRelativeTargets = (body: Buffer, origin: string) => {
+  const bases = new RegExp(`^([A-Z]+ )(?:${origin})?${BASE_PATH}/(?=\\S* HTTP/1\\.1\r?$)`, 'gm')
+  return Buffer.from(body.toString('latin1').replaceAll(bases, '$1'), 'latin1')
+}
 
 /** Starts the API on a free port of 127.0.0.1; the token server has to be up at the first request. */
 export async function startEntitiesApi(options: EntitiesApiOptions): Promise<EntitiesApi> {
@@ -43,9 +46,10 @@ export async function startEntitiesApi(options: EntitiesApiOptions): Promise<Ent
       response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
       return sendJson(response, 401, errorBody('401', 'Unauthorized'))
     }
+    if (/^fetch$/i.test(String(headers['x-csrf-token']))) offerCsrfToken(response)
     const problem = body.length > 0 ? problemOf(headers['content-type'] ?? '', body) : undefined
     if (problem) return sendJson(response, 400, problem)
-    const known = isBatch(path) ? withRelativeTargets(body, server.url + BASE_PATH) : body
+    const known = isBatch(path) ? withRelativeTargets(body, server.url) : body
     // Marked as read: the mock server's own reader stops at 100 KiB and throws out of reach.
     service.handle(Object.assign(request, { body: known, _body: true }), response)
   }
@@ -54,6 +58,13 @@ export async function startEntitiesApi(options: EntitiesApiOptions): Promise<Ent
   const entities = `${server.url}${BASE_PATH}`
   service.publishAt(entities)
   return { ...server, entities, requests }
+}
+
+/** Clients of SAP ask for one before they write. It is bound to a session, and not demanded here. */
+function offerCsrfToken(response: ServerResponse): void {
+  const token = randomUUID()
+  response.setHeader('x-csrf-token', token)
+  response.setHeader('set-cookie', `session=${token}; Path=/; Secure; HttpOnly`)
 }
 
 /** Why a body is refused before it reaches an entity set; undefined if it is not. */
