@@ -7,37 +7,28 @@ import { createExposition } from './admin/exposition.ts'
 import { probes } from './admin/probes.ts'
 import { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { readinessOf, type Readiness } from './admin/readiness.ts'
-import { BoundKey } from './bound-key.ts'
+import { createKeys, watchKeys, type BoundKeysOptions } from './bound-keys.ts'
 import type { Config } from './config/load-config.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { accessLog } from './logging/access-log.ts'
-import type { GenerationOptions } from './key-generation.ts'
 import { createObservers } from './observers.ts'
 import { accessRules } from './policy/access-policy.ts'
 import { createCallerGuard } from './policy/caller-guard.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import { LinkDirectory } from './proxy/links.ts'
-import type { Mount } from './proxy/mount.ts'
 import { createAnswerOpener, timed } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { createRequestRewriter } from './proxy/rewritten-request.ts'
 import { explained, ServerTiming } from './proxy/server-timing.ts'
-import { watchKey, type KeyWatcher, type KeyWatcherOptions } from './service-key/key-watcher.ts'
-import type { KeyReading, KeySource } from './service-key/key-source.ts'
+import type { KeyWatcher } from './service-key/key-watcher.ts'
 
-export interface BoundKeySource {
-  readonly source: KeySource
-  /** What it says at the start. */
-  readonly reading: KeyReading
-}
-
-export interface AppOptions extends Omit<GenerationOptions, 'metrics'> {
-  readonly keys: readonly BoundKeySource[]
-  readonly log: Logger
-  readonly watch: KeyWatcherOptions['watch']
+export interface AppOptions extends BoundKeysOptions {
   /** Stops the program as a signal does, where SKP_ADMIN_QUIT lets it. */
   readonly quit: () => void
 }
+
+/** What the data port needs of it. */
+export type ServerOptions = Pick<AppOptions, 'config' | 'log' | 'clock' | 'tracing' | 'userAgent'>
 
 export interface App {
   /**
@@ -67,7 +58,7 @@ const proxySettings = (config: Config) => ({
 })
 
 /** What surrounds every request: time, trace, log line, counters. */
-const frameOf = ({ config, log, clock, tracing }: AppOptions, metrics: ProxyMetrics) => {
+const frameOf = ({ config, log, clock, tracing }: ServerOptions, metrics: ProxyMetrics) => {
   const lines = accessLog({
     log,
     query: config.logQuery === 'on',
@@ -83,54 +74,20 @@ const frameOf = ({ config, log, clock, tracing }: AppOptions, metrics: ProxyMetr
   }
 }
 
-/** All keys, and what they serve together. */
-const createKeys = (options: AppOptions, metrics: ProxyMetrics) => {
-  const several = options.keys.length > 1
-  let mounts: readonly Mount[] = []
-  const onMounts = (): void => {
-    mounts = keys.flatMap((key) => key.mounts)
-  }
-  const logs = options.keys.map(({ source }) =>
-    several ? options.log.child({ key: source.name }) : options.log,
-  )
-  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }, index) => {
-    const log = logs[index] as Logger
-    return new BoundKey({ ...options, metrics, source, reading, log, onMounts })
-  })
-  onMounts()
-  return { keys, logs, mounts: () => mounts }
-}
-
-/** @returns a look at the keys on demand, and the end of the watch */
-const watchKeys = (options: AppOptions, keys: readonly BoundKey[]): KeyWatcher[] =>
-  options.keys.flatMap(({ reading }, index) => {
-    const { watch: places } = reading
-    if (places.length === 0) return []
-    const onChange = (): void => void keys[index]?.reload()
-    const onProblem = (code: string, directory: string): void =>
-      options.log.warn(
-        { code, directory },
-        'changes of the service key are noticed by polling only',
-      )
-    const { clock, watch, config } = options
-    const { keyPoll: poll } = config
-    const watcher = watchKey({ places, watch, clock, poll, onChange, onProblem })
-    // What has changed since the key was read caused no event.
-    watcher.check()
-    return [watcher]
-  })
-
 /** What the two servers see of the rest. */
-interface Views extends ReturnType<typeof createKeys> {
+interface Views extends Pick<ReturnType<typeof createKeys>, 'keys' | 'mounts'> {
+  readonly logs: readonly Pick<Logger, 'level'>[]
   readonly metrics: ProxyMetrics
   readonly readiness: () => Readiness
+  /** Brings the metrics up to date, where others count. */
+  readonly gather?: () => Promise<void>
 }
 
 /** The data port: probes, and the proxy below them. */
-const createServer = async (
-  options: AppOptions,
+export const createServer = async (
+  options: ServerOptions,
   lifecycle: Lifecycle,
-  { mounts, metrics, readiness }: Views,
+  { mounts, metrics, readiness }: Pick<Views, 'mounts' | 'metrics' | 'readiness'>,
 ) => {
   const { config, userAgent } = options
   const frame = frameOf(options, metrics)
@@ -151,7 +108,10 @@ const createServer = async (
 }
 
 /** The admin port, unless there is to be none. */
-const createAdmin = (options: AppOptions, { keys, logs, metrics, readiness }: Views) => {
+export const createAdmin = (
+  options: AppOptions,
+  { keys, logs, metrics, readiness, gather }: Omit<Views, 'mounts'>,
+) => {
   const { config, log, quit } = options
   if (config.adminPort === 0) return undefined
   return createAdminServer({
@@ -159,6 +119,7 @@ const createAdmin = (options: AppOptions, { keys, logs, metrics, readiness }: Vi
     readiness,
     expose: createExposition({
       metrics,
+      gather,
       tokens: () => keys.map((key) => key.state().token),
       credentials: () => keys.map((key) => key.credential()),
     }),

@@ -16,7 +16,7 @@ export interface AdminOptions {
   readonly expose: (accept: string | undefined) => Promise<Exposition>
   readonly log: Logger
   /** Those whose level changes together with that of `log`. */
-  readonly logs: readonly Logger[]
+  readonly logs: readonly Pick<Logger, 'level'>[]
   /** Stops the program as a signal does; `undefined`: not allowed. */
   readonly quit: (() => void) | undefined
 }

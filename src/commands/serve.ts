@@ -1,22 +1,20 @@
 /** Configuration and key → a running proxy, or every problem at once on stderr and an exit code. */
 import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
-import { createApp, type App, type BoundKeySource } from '../app.ts'
+import { createApp, type App, type AppOptions } from '../app.ts'
+import type { BoundKeySource } from '../bound-keys.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
-import { cloudFoundryFields } from '../logging/cloud-foundry-fields.ts'
-import { BatchedDestination } from '../logging/log-destination.ts'
-import { createLogger } from '../logging/logger.ts'
 import { Redactor } from '../logging/redaction.ts'
 import { nodeAdvisory } from '../node-advisory.ts'
 import { loadProxies, type OutboundProxies } from '../outbound-proxy.ts'
 import { keySources, type KeySource } from '../service-key/key-source.ts'
-import { tracingLog } from '../logging/tracing-log.ts'
-import { loadTracing } from '../tracing/tracing.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
+import type { ForkWorker } from '../workers/protocol.ts'
 import { localUrl } from './local-url.ts'
+import { openLog, openTracing, stopWithLog } from './telemetry.ts'
 
 interface Prepared {
   readonly config: Config
@@ -117,65 +115,62 @@ const startFailure = (edge: Edge, error: unknown, config: Config): number => {
     : refuse(edge, [`cannot listen on ${host}:${port} (${code})`], EXIT.configuration)
 }
 
-/** Lines for a machine are written together; those for somebody who watches, at once. */
-const openLog = async (edge: Edge, { logFormat, logLevel }: Config, redactor: Redactor) => {
-  const { stdout, environment } = edge
-  const automatic = stdout.isTTY === true ? 'pretty' : 'json'
-  const format = logFormat === 'auto' ? automatic : logFormat
-  const lines = new BatchedDestination(stdout, systemClock)
-  const log = await createLogger({
-    level: logLevel,
-    format,
-    destination: format === 'json' ? lines : stdout,
-    redactor,
-    fields: cloudFoundryFields(environment),
-  })
-  return { log, lines }
-}
-
-const tracingFor = ({ environment, version }: Edge, log: Logger) =>
-  loadTracing({
-    environment,
-    version,
-    clock: systemClock,
-    onProblem: tracingLog(log, systemClock),
-  })
-
-const stop = async (
-  app: App,
+const appOptions = async (
+  edge: Edge,
+  { config, keys, ca, proxies }: Prepared,
   log: Logger,
-  lines: BatchedDestination,
-  crash: unknown,
-): Promise<void> => {
-  if (crash === undefined) log.info('stopping')
-  else log.fatal({ err: crash }, 'stopping after a crash')
-  await app.stop()
-  log.info('stopped')
-  await lines.flush()
+  redactor: Redactor,
+): Promise<AppOptions> => ({
+  config,
+  keys,
+  watch: edge.watch,
+  ca,
+  proxyFor: proxies.proxyFor,
+  log,
+  redactor,
+  clock: systemClock,
+  random: Math.random,
+  userAgent: `service-key-proxy/${edge.version}`,
+  tracing: await openTracing(edge, log),
+  quit: edge.quit,
+})
+
+/** Loads what it takes to start processes. @returns nothing if this one has a cluster's primary above it */
+export type LoadWorkers = () => Promise<ForkWorker | undefined>
+
+const NESTED =
+  'SKP_WORKERS: must be 1 where a process manager runs the program as one of several processes itself'
+
+/** With several workers this process has everything but the data port. */
+const createApps = async (
+  options: AppOptions,
+  loadWorkers: LoadWorkers | undefined,
+): Promise<App | undefined> => {
+  if (options.config.workers === 1 || loadWorkers === undefined) return createApp(options)
+  const fork = await loadWorkers()
+  if (fork === undefined) return undefined
+  const { createPrimaryApp } = await import('../primary-app.ts')
+  return createPrimaryApp({ ...options, fork })
 }
 
-/** @returns the running proxy, or the exit code after telling why there is none */
-export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
+/**
+ * @param loadWorkers where there may be several processes; else there is one, whatever SKP_WORKERS says
+ * @returns the running proxy, or the exit code after telling why there is none
+ */
+export const serve = async (
+  edge: Edge,
+  flags: Flags,
+  loadWorkers?: LoadWorkers,
+): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
   if (typeof prepared === 'number') return prepared
-  const { config, keys, ca, proxies } = prepared
+  const { config, proxies } = prepared
   const redactor = new Redactor()
   for (const secret of proxies.secrets) redactor.keep(secret)
   const { log, lines } = await openLog(edge, config, redactor)
-  const app = await createApp({
-    config,
-    keys,
-    watch: edge.watch,
-    ca,
-    proxyFor: proxies.proxyFor,
-    log,
-    redactor,
-    clock: systemClock,
-    random: Math.random,
-    userAgent: `service-key-proxy/${edge.version}`,
-    tracing: await tracingFor(edge, log),
-    quit: edge.quit,
-  })
+  const options = await appOptions(edge, prepared, log, redactor)
+  const app = await createApps(options, loadWorkers)
+  if (app === undefined) return refuse(edge, [NESTED], EXIT.configuration)
   let port: number
   try {
     port = await app.start()
@@ -188,7 +183,7 @@ export const serve = async (edge: Edge, flags: Flags): Promise<Running | number>
     url: localUrl(config.host, port),
     readiness: () => app.readiness(),
     reload: () => app.reload(),
-    stop: (crash) => stop(app, log, lines, crash),
+    stop: (crash) => stopWithLog({ stop: () => app.stop(), log, lines }, crash),
     flush: () => lines.flushSync(),
   }
 }

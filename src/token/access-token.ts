@@ -21,6 +21,8 @@ export interface AccessToken {
  */
 export type Freshness = 'fresh' | 'soft' | 'hard' | 'expired'
 
+/** Scopes of a younger token are no news. */
+const MIN_REFRESH_AGE_MS = 600_000
 const MIN_MARGIN_MS = 5_000
 const MAX_MARGIN_MS = 60_000
 
@@ -53,3 +55,16 @@ export const freshness = (token: AccessToken, now: Instant): Freshness => {
   if (age < token.hardAge) return 'soft'
   return age < token.lifetime ? 'hard' : 'expired'
 }
+
+/** Whether it is old enough for its scopes to have changed since. */
+export const mayLackScopes = (token: AccessToken, now: Instant): boolean =>
+  ageOf(token, now) >= MIN_REFRESH_AGE_MS
+
+/** How fresh it is, and how many whole seconds it has left; `none` and 0 without one. */
+export const remaining = (token: AccessToken | undefined, now: Instant) =>
+  token === undefined
+    ? ({ freshness: 'none', secondsLeft: 0 } as const)
+    : {
+        freshness: freshness(token, now),
+        secondsLeft: Math.max(0, Math.floor((token.lifetime - ageOf(token, now)) / 1000)),
+      }

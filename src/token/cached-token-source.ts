@@ -4,7 +4,7 @@
  */
 import { elapsed, within, type Clock, type Instant } from '../clock.ts'
 import type { Failure } from '../errors.ts'
-import { ageOf, freshness, type AccessToken } from './access-token.ts'
+import { ageOf, freshness, mayLackScopes, remaining, type AccessToken } from './access-token.ts'
 import type { FetchSchedule } from './fetch-schedule.ts'
 import { PreviousCredential } from './previous-credential.ts'
 import { RenewalLimit } from './renewal-limit.ts'
@@ -16,6 +16,7 @@ import type {
   TokenOutcome,
   TokenSource,
   TokenState,
+  TokenView,
 } from './token-source.ts'
 
 export interface CachedTokenSourceOptions {
@@ -32,8 +33,6 @@ export interface CachedTokenSourceOptions {
 }
 
 const MAX_WAITERS = 1_000
-/** Scopes of a younger token are no news. */
-const MIN_REFRESH_AGE_MS = 600_000
 const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
 
 export class CachedTokenSource implements TokenSource {
@@ -135,8 +134,7 @@ export class CachedTokenSource implements TokenSource {
 
   refresh(token: AccessToken): void {
     const now = this.#options.clock.now()
-    const aged = ageOf(token, now) >= MIN_REFRESH_AGE_MS
-    if (aged && token === this.#current(now)) this.#renewInBackground()
+    if (mayLackScopes(token, now) && token === this.#current(now)) this.#renewInBackground()
   }
 
   /**
@@ -167,14 +165,18 @@ export class CachedTokenSource implements TokenSource {
   state(): TokenState {
     const now = this.#options.clock.now()
     const token = this.#current(now)
-    const left = token === undefined ? 0 : token.lifetime - ageOf(token, now)
     return {
-      freshness: token === undefined ? 'none' : freshness(token, now),
-      secondsLeft: Math.max(0, Math.floor(left / 1000)),
+      ...remaining(token, now),
       lastOutcome: this.#schedule.outcome,
       idle: this.#isIdle(token, now),
       waiters: this.#waiters,
     }
+  }
+
+  /** For whoever hands out the same token elsewhere; to look is not to use it. */
+  look(): TokenView {
+    const token = this.#current(this.#options.clock.now())
+    return { token, spare: token !== undefined && token === this.#kept, renewals: this.#renewals }
   }
 
   get #schedule(): FetchSchedule {

@@ -1,6 +1,7 @@
 /** The port between whoever needs a token and whatever provides it. */
 import type { Failure } from '../errors.ts'
 import type { AccessToken, Freshness } from './access-token.ts'
+import type { RenewalLimit } from './renewal-limit.ts'
 import type { TokenFailure } from './token-failure.ts'
 
 export type TokenOutcome =
@@ -22,6 +23,15 @@ export interface TokenState {
   readonly waiters: number
 }
 
+/** What a token source would hand out, and what it would do if the API rejected that. */
+export interface TokenView {
+  /** Whatever its age; `undefined`: none, or the API has rejected it. */
+  readonly token: AccessToken | undefined
+  /** Another one is there already. */
+  readonly spare: boolean
+  readonly renewals: Pick<RenewalLimit, 'renewableAt' | 'isDoubting'>
+}
+
 export interface TokenSource {
   /** A token that may be sent now, without waiting. Renews in the background when it is due. */
   peek(): AccessToken | undefined
@@ -40,7 +50,6 @@ export interface TokenSource {
   isExpired(token: AccessToken): boolean
   /** Asks for a newer token without giving up this one; the API may have changed its scopes. */
   refresh(token: AccessToken): void
-  state(): TokenState
 }
 
 /** One exchange with a token server; wrappers add retries and caching. */
