@@ -58,6 +58,10 @@ const run = async (): Promise<Running | Accompanied | Working | number> => {
       return exec(edge, line.flags, line.run, { spawn, clock: systemClock, terminal })
     }
     case 'worker': {
+      if (process.send === undefined) {
+        process.stderr.write('service-key-proxy: worker is started by serve, see SKP_WORKERS\n')
+        return EXIT.configuration
+      }
       // What concerns all is told by the primary.
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {})
       const { worker } = await import('./commands/worker.ts')

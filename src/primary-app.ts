@@ -28,7 +28,7 @@ const withWorkers = (
 
 /** Keys, and the workers that serve them. */
 const createFleet = (options: PrimaryAppOptions) => {
-  const { config, log, redactor } = options
+  const { config, redactor } = options
   if (config.callerToken !== undefined) redactor.keep(config.callerToken)
   const own = new ProxyMetrics()
   const total = new ProxyMetrics()
@@ -41,10 +41,7 @@ const createFleet = (options: PrimaryAppOptions) => {
   }
   const fleet: WorkerFleet = new WorkerFleet({ ...options, keys, own, total, readiness })
   const levelOfWorkers = {
-    get level(): string {
-      return log.level
-    },
-    set level(level) {
+    set level(level: string) {
       fleet.setLevel(level)
     },
   }

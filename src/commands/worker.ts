@@ -13,13 +13,11 @@ export interface Working extends Pick<Running, 'stop' | 'flush'> {
   readonly ended: Promise<number>
 }
 
-const listen = async (app: WorkerApp, channel: PrimaryChannel): Promise<boolean> => {
+const listen = async (app: WorkerApp, channel: PrimaryChannel): Promise<void> => {
   try {
     channel.send({ kind: 'listening', port: await app.start() })
-    return true
   } catch (error) {
     channel.send({ kind: 'failed', code: systemCode(error) })
-    return false
   }
 }
 
@@ -46,7 +44,7 @@ const begin = async (edge: Edge, channel: PrimaryChannel, welcome: Welcome, aske
   return { app, log, lines }
 }
 
-/** Resolves once it serves, or has told the primary why it cannot. */
+/** Resolves once it serves, or has told the primary why it cannot; then the primary ends it. */
 export const worker = async (edge: Edge, channel: PrimaryChannel): Promise<Working> => {
   const askedAt = systemClock.now().monotonic
   const early: ToWorker[] = []
@@ -68,10 +66,6 @@ export const worker = async (edge: Edge, channel: PrimaryChannel): Promise<Worki
     }
     for (const message of early) onMessage(message)
   })
-  const isListening = await listen(app, channel)
-  return {
-    stop,
-    ended: isListening ? ended : Promise.resolve(EXIT.configuration),
-    flush: () => lines.flushSync(),
-  }
+  await listen(app, channel)
+  return { stop, ended, flush: () => lines.flushSync() }
 }

@@ -54,7 +54,7 @@ export class KeyCopies {
       key: index,
       source: published.source,
       mounts: mounts.map(({ prefix, baseUrl }) => ({ prefix, baseUrl: baseUrl.href })),
-      ...desk.copyOf(tokens),
+      ...desk.copyOf(published.source),
     }
   }
 }

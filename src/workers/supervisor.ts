@@ -72,15 +72,16 @@ export class Supervisor {
       this.#starting = { resolve, reject }
     })
     for (const index of this.#places.keys()) this.#fork(index)
+    let port: number
     try {
-      return await started
+      port = await started
     } catch (error) {
       this.#stopping = true
       this.#kill()
       throw error
-    } finally {
-      this.#starting = undefined
     }
+    this.#starting = undefined
+    return port
   }
 
   /** How many take requests. */
@@ -136,12 +137,15 @@ export class Supervisor {
       } else if (this.serving === this.#places.length) this.#starting.resolve(message.port)
     } else if (message.kind === 'leaving') {
       worker.leaving = true
-    } else if (message.kind === 'failed') {
-      if (this.#starting !== undefined) this.#starting.reject(startError(message.code))
-      else
-        log.error({ worker: worker.number, code: message.code }, 'a worker process cannot listen')
-    }
+    } else if (message.kind === 'failed') this.#onFailure(worker, message.code)
     onMessage(worker, message)
+  }
+
+  /** It waits for its end, so that nothing it had said is lost. */
+  #onFailure({ number, process }: Worker, code: string): void {
+    if (this.#starting !== undefined) return this.#starting.reject(startError(code))
+    this.#options.log.error({ worker: number, code }, 'a worker process cannot listen')
+    process.kill()
   }
 
   #onExit(index: number, { number, servingSince }: Worker, cause: string): void {

@@ -1,18 +1,12 @@
 /** The primary's side of its workers' token sources: hands out copies, and does what workers ask. */
+import { LRUCache } from 'lru-cache'
 import type { AccessToken } from '../token/access-token.ts'
 import type { CachedTokenSource } from '../token/cached-token-source.ts'
 import type { TokenCopy, TokenMessage, WireOutcome, WireToken } from './protocol.ts'
 
-/** The ones in use and those before them, whose requests may be under way. */
-const MAX_SOURCES = 64
-const MAX_TOKENS = 256
-
-const forgetOldest = (known: Map<number, unknown>, max: number): void => {
-  for (const id of known.keys()) {
-    if (known.size <= max) return
-    known.delete(id)
-  }
-}
+/** What is in use is looked at all the time; beyond it there may be requests under way. */
+const MAX_SOURCES = 1_024
+const MAX_TOKENS = 1_024
 
 export interface TokenDeskOptions {
   /** Called when something that workers have a copy of may have changed. */
@@ -21,8 +15,8 @@ export interface TokenDeskOptions {
 
 export class TokenDesk {
   readonly #options: TokenDeskOptions
-  readonly #sources = new Map<number, CachedTokenSource>()
-  readonly #tokens = new Map<number, AccessToken>()
+  readonly #sources = new LRUCache<number, CachedTokenSource>({ max: MAX_SOURCES })
+  readonly #tokens = new LRUCache<number, AccessToken>({ max: MAX_TOKENS })
   readonly #ids = new WeakMap<AccessToken, number>()
   /** Callers that wait, by worker and their number there. */
   readonly #waiting = new Map<object, Map<number, AbortController>>()
@@ -36,12 +30,12 @@ export class TokenDesk {
   add(source: CachedTokenSource): number {
     this.#last += 1
     this.#sources.set(this.#last, source)
-    forgetOldest(this.#sources, MAX_SOURCES)
     return this.#last
   }
 
-  copyOf(source: CachedTokenSource): TokenCopy {
-    const { token, spare, renewals } = source.look()
+  /** @param id of a source that was added */
+  copyOf(id: number): TokenCopy {
+    const { token, spare, renewals } = (this.#sources.get(id) as CachedTokenSource).look()
     return {
       token: token && this.#wire(token),
       spare,
@@ -110,9 +104,8 @@ export class TokenDesk {
       this.#last += 1
       id = this.#last
       this.#ids.set(token, id)
-      this.#tokens.set(id, token)
-      forgetOldest(this.#tokens, MAX_TOKENS)
     }
+    this.#tokens.set(id, token)
     return { id, value, requestedAt, lifetime, softAge, hardAge }
   }
 }
