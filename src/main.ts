@@ -32,6 +32,17 @@ const toPrimary: PrimaryChannel = {
   onMessage: (listener) => void process.on('message', listener),
 }
 
+const work = async (): Promise<Working | number> => {
+  if (process.send === undefined) {
+    process.stderr.write('service-key-proxy: worker is started by serve, see SKP_WORKERS\n')
+    return EXIT.configuration
+  }
+  // What concerns all is told by the primary.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {})
+  const { worker } = await import('./commands/worker.ts')
+  return worker(edge, toPrimary)
+}
+
 const run = async (): Promise<Running | Accompanied | Working | number> => {
   const line = parseCommandLine(process.argv.slice(2))
   switch (line.command) {
@@ -57,16 +68,8 @@ const run = async (): Promise<Running | Accompanied | Working | number> => {
       const terminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
       return exec(edge, line.flags, line.run, { spawn, clock: systemClock, terminal })
     }
-    case 'worker': {
-      if (process.send === undefined) {
-        process.stderr.write('service-key-proxy: worker is started by serve, see SKP_WORKERS\n')
-        return EXIT.configuration
-      }
-      // What concerns all is told by the primary.
-      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {})
-      const { worker } = await import('./commands/worker.ts')
-      return worker(edge, toPrimary)
-    }
+    case 'worker':
+      return work()
     case 'help': {
       const { helpText } = await import('./commands/help.ts')
       process.stdout.write(helpText())

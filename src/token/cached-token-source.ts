@@ -175,8 +175,7 @@ export class CachedTokenSource implements TokenSource {
 
   /** For whoever hands out the same token elsewhere; to look is not to use it. */
   look(): TokenView {
-    const token = this.#current(this.#options.clock.now())
-    return { token, spare: token !== undefined && token === this.#kept, renewals: this.#renewals }
+    return { token: this.#current(this.#options.clock.now()), renewals: this.#renewals }
   }
 
   get #schedule(): FetchSchedule {

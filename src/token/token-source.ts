@@ -27,8 +27,6 @@ export interface TokenState {
 export interface TokenView {
   /** Whatever its age; `undefined`: none, or the API has rejected it. */
   readonly token: AccessToken | undefined
-  /** Another one is there already. */
-  readonly spare: boolean
   readonly renewals: Pick<RenewalLimit, 'renewableAt' | 'isDoubting'>
 }
 

@@ -38,7 +38,7 @@ const URGENT_MS = 1_000
 
 export class MirroredTokenSource implements TokenSource {
   readonly #options: MirrorOptions
-  #copy: TokenCopy = { spare: false, renewableAt: 0, doubted: false }
+  #copy: TokenCopy = { renewableAt: 0, doubted: false }
   #token: MirroredToken | undefined
   /** Answered with 401, and given up here; the primary may not have heard of it yet. */
   #rejected: number | undefined
@@ -84,9 +84,8 @@ export class MirroredTokenSource implements TokenSource {
   reject(token: AccessToken): boolean {
     const { id } = token as MirroredToken
     if (id !== this.#current()?.id) return true
-    const { spare, renewableAt } = this.#copy
-    const now = this.#options.clock.now().monotonic
-    const renewed = spare || now >= renewableAt + this.#options.offset
+    const { clock, offset } = this.#options
+    const renewed = clock.now().monotonic >= this.#copy.renewableAt + offset
     if (renewed) this.#rejected = id
     // A second time says nothing new, unless it may be renewed by now.
     if (renewed || this.#reported !== id) this.#send({ kind: 'rejected', token: id })

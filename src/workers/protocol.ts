@@ -21,9 +21,7 @@ export interface WireToken {
 export interface TokenCopy {
   /** `undefined`: none, or the API has rejected it. */
   readonly token?: WireToken | undefined
-  /** Another one is there already, should the API reject this one. */
-  readonly spare: boolean
-  /** Monotonic ms of the primary from which its rejection would force a renewal. */
+  /** Monotonic ms of the primary from which its rejection would bring another one. */
   readonly renewableAt: number
   /** Young tokens were rejected; the primary wants to know that one is accepted. */
   readonly doubted: boolean

@@ -35,10 +35,9 @@ export class TokenDesk {
 
   /** @param id of a source that was added */
   copyOf(id: number): TokenCopy {
-    const { token, spare, renewals } = (this.#sources.get(id) as CachedTokenSource).look()
+    const { token, renewals } = (this.#sources.get(id) as CachedTokenSource).look()
     return {
       token: token && this.#wire(token),
-      spare,
       renewableAt: token === undefined ? 0 : renewals.renewableAt(token, token.requestedAt),
       doubted: renewals.isDoubting,
     }

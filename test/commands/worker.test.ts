@@ -214,7 +214,6 @@ const copy = (source: number, ...bases: readonly string[]) => ({
   key: 0,
   source,
   mounts: bases.map((baseUrl, index) => ({ prefix: index === 0 ? '' : `/${index}`, baseUrl })),
-  spare: false,
   renewableAt: 0,
   doubted: false,
 })
