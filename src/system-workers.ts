@@ -1,5 +1,6 @@
 /** Worker processes of `node:cluster`, which lets them share a port. Loaded where there are to be any. */
 import { WORKER } from './commands/command-line.ts'
+import { systemCode } from './errors.ts'
 import type { ForkWorker, ToPrimary } from './workers/protocol.ts'
 
 /**
@@ -20,15 +21,16 @@ export const forkWorkers = async (
   cluster.setupPrimary({ args: [WORKER] })
   return () => {
     const worker = cluster.fork()
-    // One that ends while it is being written to says so by its end.
-    worker.on('error', () => {})
     return {
       send(message) {
         if (worker.isConnected()) worker.send(message, () => {})
       },
       onMessage: (listener) => void worker.on('message', (message: ToPrimary) => listener(message)),
-      onExit: (listener) =>
-        void worker.once('exit', (code, signal) => listener(signal ?? `exit code ${code}`)),
+      onExit(listener) {
+        worker.once('exit', (code, signal) => listener(signal ?? `exit code ${code}`))
+        // A process that could not be started has no other end.
+        worker.on('error', (error) => listener(systemCode(error)))
+      },
       kill: () => void worker.process.kill('SIGKILL'),
     }
   }

@@ -93,7 +93,7 @@ export interface PrimaryChannel {
 export interface WorkerProcess {
   send(message: ToWorker): void
   onMessage(listener: (message: ToPrimary) => void): void
-  /** @param listener told once, with an exit code or the name of a signal */
+  /** @param listener told once or more, with an exit code or the name of a signal */
   onExit(listener: (cause: string) => void): void
   /** Ends it at once. */
   kill(): void

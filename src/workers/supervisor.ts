@@ -122,6 +122,7 @@ export class Supervisor {
     place.worker = worker
     worker.process.onMessage((message) => this.#onMessage(worker, message))
     worker.process.onExit((cause) => {
+      if (place.worker !== worker) return
       place.worker = undefined
       this.#options.onExit(worker)
       this.#onExit(index, worker, cause)

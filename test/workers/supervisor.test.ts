@@ -57,6 +57,7 @@ t.test('a worker that ends is replaced after 1 s, doubling to 30 s', async (t) =
   for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
     const before = processes.length
     last().end('exit code 1')
+    last().end('said twice')
     t.equal(supervisor.serving, 1, 'the other one is left alone')
     t.match(log.at(-1), { worker: 2, cause: 'exit code 1', restart_in_s: seconds })
     await clock.advance(seconds * 1000 - 1)
