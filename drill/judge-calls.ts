@@ -36,7 +36,10 @@ const SLACK_MS = 150
 const WAITING_MS = 1_000
 
 /** From before the request to after its answer there was a token that had to be used. */
-const hadToken = ({ startedAt, endedAt }: Call, grants: readonly Grant[]): boolean =>
+export const hadToken = (
+  { startedAt, endedAt }: Pick<Call, 'startedAt' | 'endedAt'>,
+  grants: readonly Grant[],
+): boolean =>
   grants.some(
     (grant) => grant.grantedAt + SLACK_MS <= startedAt && endedAt <= usableUntil(grant) - SLACK_MS,
   )

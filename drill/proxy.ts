@@ -8,12 +8,15 @@ import { fileURLToPath } from 'node:url'
 export interface ProxyOptions {
   /** Where its key is, and what else is not by default. */
   readonly environment: Readonly<Record<string, string>>
+  /** Gets all that it writes; then only the beginning is kept, because a soak writes too much. */
+  readonly onOutput?: (chunk: string) => void
 }
 
 export interface Proxy {
   readonly port: number
+  readonly pid: number
   readonly isRunning: () => boolean
-  /** All that it has written. */
+  /** All that it has written, or the beginning of it. */
   readonly log: () => string
   /** Ends it in order. @returns why it died before, or did not end well; `undefined`: all is well */
   readonly stop: () => Promise<string | undefined>
@@ -25,6 +28,8 @@ const STOP_LIMIT_MS = 30_000
 /** A build that is just being made has no program for a moment. */
 const MAX_STARTS = 5
 const BETWEEN_STARTS_MS = 1_000
+/** Beside `onOutput`: more than a start writes. */
+const MAX_KEPT = 64 * 1024
 
 const running = new Set<ChildProcess>()
 
@@ -33,7 +38,7 @@ export const endProxies = (): void => {
 }
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
-const launch = ({ environment }: ProxyOptions) => {
+const launch = ({ environment, onOutput }: ProxyOptions) => {
   const child = spawn(process.execPath, ['--max-semi-space-size=2', PROGRAM], {
     env: {
       SKP_PORT: '0',
@@ -49,7 +54,10 @@ const launch = ({ environment }: ProxyOptions) => {
   running.add(child)
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (log += chunk))
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      if (onOutput === undefined || log.length < MAX_KEPT) log += chunk
+      onOutput?.(chunk)
+    })
   }
   const ended = once(child, 'close').finally(() => running.delete(child))
   return { child, ended, log: () => log }
@@ -101,7 +109,8 @@ export const startProxy = async (options: ProxyOptions, starts = 1): Promise<Pro
   const port = await listening(launched)
   if (port !== undefined) {
     const isRunning = (): boolean => running.has(launched.child)
-    return { port, isRunning, log: launched.log, stop: () => stop(launched) }
+    const pid = launched.child.pid as number
+    return { port, pid, isRunning, log: launched.log, stop: () => stop(launched) }
   }
   if (starts >= MAX_STARTS) throw new Error(`the proxy does not start:\n${launched.log()}`)
   await sleep(BETWEEN_STARTS_MS)

@@ -28,7 +28,7 @@ const createParts = async ({ seed, plan }: DrillOptions): Promise<Parts> => {
   const grants = new GrantBook(createRandom(seed))
   const tokenServer = new TokenServer({
     clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
+    clientSecrets: new Set([CLIENT_SECRET]),
     grants,
     random: createRandom(seed + 1),
   })

@@ -11,7 +11,8 @@ import { SCRIPTS, type Reply } from './token-scripts.ts'
 
 export interface TokenServerOptions {
   readonly clientId: string
-  readonly clientSecret: string
+  /** Those that are good now. */
+  readonly clientSecrets: ReadonlySet<string>
   readonly grants: GrantBook
   readonly random: Random
 }
@@ -105,8 +106,9 @@ export class TokenServer {
 
   #isRight({ method, url }: IncomingMessage, body: string): boolean {
     const form = new URLSearchParams(body)
-    const { clientId, clientSecret } = this.#options
-    const isKnown = form.get('client_id') === clientId && form.get('client_secret') === clientSecret
+    const { clientId, clientSecrets } = this.#options
+    const isKnown =
+      form.get('client_id') === clientId && clientSecrets.has(form.get('client_secret') ?? '')
     const isGrant = form.get('grant_type') === 'client_credentials'
     return isKnown && isGrant && method === 'POST' && url === '/oauth/token'
   }
