@@ -4,6 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
+import { quotedInput } from './quoted-input.ts'
 
 export interface AuthorityOptions {
   /** SKP_CA_FILE */
@@ -45,7 +46,7 @@ export const loadAuthorities = ({
   if (caFile === undefined) return { certificates: undefined, problems: [] }
   const added = read(caFile, readFile)
   if (added.length === 0 || !added.every(isCertificate)) {
-    const problem = 'SKP_CA_FILE: must be the path of a readable file of PEM certificates'
+    const problem = `SKP_CA_FILE: must be the path of a readable file of PEM certificates, got ${quotedInput(caFile)}`
     return { certificates: undefined, problems: [problem] }
   }
   // Node itself warns about a file here that it cannot read.

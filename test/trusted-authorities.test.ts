@@ -57,7 +57,7 @@ t.test('an unreadable NODE_EXTRA_CA_CERTS is left to the warning of Node', async
 
 for (const file of ['gone.pem', 'empty.pem', 'words.pem', 'key.pem', 'broken.pem']) {
   t.test(`${file} is a problem of SKP_CA_FILE, and nothing of it is trusted`, async (t) => {
-    const problem = 'SKP_CA_FILE: must be the path of a readable file of PEM certificates'
+    const problem = `SKP_CA_FILE: must be the path of a readable file of PEM certificates, got "${file}"`
     t.strictSame(load(file), { certificates: undefined, problems: [problem] })
   })
 }

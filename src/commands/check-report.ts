@@ -1,4 +1,5 @@
 /** What the steps of `check` found, as text for people and as JSON for programs. Pure. */
+import type { Paint } from './color.ts'
 import { EXIT } from './edge.ts'
 
 export interface StepReport {
@@ -26,20 +27,26 @@ const INDENT = ' '.repeat(8)
 /** Of the first column; a long path does not push the others out of sight. */
 const MAX_WIDTH = 42
 
-const textOf = ({ step, mount, exitCode, summary, rows, problems, warnings }: StepReport) => {
-  const state = exitCode === EXIT.stopped ? 'ok' : 'FAILED'
+/** Padded before it is painted: colour has no width. */
+const stateOf = ({ exitCode, warnings }: StepReport, paint: Paint): string => {
+  if (exitCode !== EXIT.stopped) return paint('FAILED'.padEnd(INDENT.length), 'red')
+  return paint('ok'.padEnd(INDENT.length), warnings.length === 0 ? 'green' : 'yellow')
+}
+
+const textOf = (report: StepReport, paint: Paint): readonly string[] => {
+  const { step, mount, summary, rows, problems, warnings } = report
   const title = mount === undefined ? step : `${step} ${mount}`
   const width = Math.min(MAX_WIDTH, Math.max(0, ...rows.map(([name]) => name.length)))
   return [
-    `${state.padEnd(INDENT.length)}${title}: ${summary}`,
+    `${stateOf(report, paint)}${title}: ${summary}`,
     ...rows.map(([name, value]) => `${INDENT}  ${name.padEnd(width)}  ${value}`),
-    ...warnings.map((warning) => `${INDENT}warning: ${warning}`),
-    ...problems.map((problem) => `${INDENT}problem: ${problem}`),
+    ...warnings.map((warning) => `${INDENT}${paint('warning:', 'yellow')} ${warning}`),
+    ...problems.map((problem) => `${INDENT}${paint('problem:', 'red')} ${problem}`),
   ]
 }
 
-export const reportText = (reports: readonly StepReport[]): string =>
-  `${reports.flatMap(textOf).join('\n')}\n`
+export const reportText = (reports: readonly StepReport[], paint: Paint): string =>
+  `${reports.flatMap((report) => textOf(report, paint)).join('\n')}\n`
 
 /** One document; `exitCode` is that of the program. */
 export const reportJson = (reports: readonly StepReport[]): string => {

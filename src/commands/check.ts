@@ -10,6 +10,7 @@ import type { Lookup, Online } from './check-place.ts'
 import { checkKey, searchBinding, type Step, type Subject } from './check-key.ts'
 import { onlineSteps } from './check-online.ts'
 import { exitCodeOf, reportJson, reportText, type StepReport } from './check-report.ts'
+import { painter } from './color.ts'
 import { EXIT, type Edge } from './edge.ts'
 
 export interface CheckOptions {
@@ -119,7 +120,9 @@ export const check = async (
   const found = await Promise.all(bindings.map((mounts) => checkBinding(scene, mounts)))
   const reports = [report, ...found.flat()]
   // Servers may have sent anything back.
-  const text = scene.redactor.redact(json ? reportJson(reports) : reportText(reports))
+  const text = scene.redactor.redact(
+    json ? reportJson(reports) : reportText(reports, painter(edge.stdout, edge.environment)),
+  )
   edge.stdout.write(text)
   return exitCodeOf(reports)
 }

@@ -99,6 +99,7 @@ export const parseCommandLine = (line: readonly string[]): CommandLine => {
     if (version === true) return { command: 'version' }
     return commandOf(positionals, flags, { json, timeout, run })
   } catch (error) {
-    return invalid((error as Error).message)
+    // What follows is about arguments that begin with a dash, of which there are none here.
+    return invalid((error as Error).message.replace(/\. To specify .*$/s, ''))
   }
 }

@@ -11,6 +11,7 @@ import { nodeAdvisory } from '../node-advisory.ts'
 import { loadProxies, type OutboundProxies } from '../outbound-proxy.ts'
 import { keySources, type KeySource } from '../service-key/key-source.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
+import { painter } from './color.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
 import type { ForkWorker } from '../workers/protocol.ts'
 import { localUrl } from './local-url.ts'
@@ -24,10 +25,11 @@ interface Prepared {
   readonly proxies: OutboundProxies
 }
 
+const CHECK = 'service-key-proxy check'
+
 const refuse = (edge: Edge, problems: readonly string[], code: number): number => {
-  edge.stderr.write(
-    `service-key-proxy cannot start:\n${problems.map((p) => `  - ${p}\n`).join('')}`,
-  )
+  const title = painter(edge.stderr, edge.environment)('service-key-proxy cannot start:', 'red')
+  edge.stderr.write(`${title}\n${problems.map((p) => `  - ${p}\n`).join('')}`)
   return code
 }
 
@@ -54,7 +56,9 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
   if (faults.length > 0 || missing.length > 0) {
     const all = [...faults, ...missing.flatMap(({ problems }) => problems), ...warnings]
     const unbound = faults.length === 0 && missing.every(({ reason }) => reason === 'unbound')
-    return refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
+    const code = refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
+    edge.stderr.write(`For more about each, with the same settings:\n  ${CHECK}\n`)
+    return code
   }
   const advisory = nodeAdvisory(edge.nodeVersion)
   const told = [
@@ -103,16 +107,20 @@ const announce = (
 const startFailure = (edge: Edge, error: unknown, config: Config): number => {
   const code = systemCode(error)
   const isAdmin = (error as { port?: unknown }).port === config.adminPort
-  const [setting, host, port] = isAdmin
-    ? ['SKP_ADMIN_PORT', config.adminHost, config.adminPort]
-    : ['SKP_PORT', config.host, config.port]
+  const [setting, hostSetting, host, port] = isAdmin
+    ? ['SKP_ADMIN_PORT', 'SKP_ADMIN_HOST', config.adminHost, config.adminPort]
+    : ['SKP_PORT', 'SKP_HOST', config.host, config.port]
   return code === 'EADDRINUSE'
     ? refuse(
         edge,
         [`port ${port} on ${host} is in use; choose another with ${setting}`],
         EXIT.portInUse,
       )
-    : refuse(edge, [`cannot listen on ${host}:${port} (${code})`], EXIT.configuration)
+    : refuse(
+        edge,
+        [`cannot listen on ${host}:${port} (${code}); change ${hostSetting} or ${setting}`],
+        EXIT.configuration,
+      )
 }
 
 const appOptions = async (

@@ -9,6 +9,7 @@ import type { Redactor } from '../logging/redaction.ts'
 import { tracingLog } from '../logging/tracing-log.ts'
 import { wholeLines } from '../logging/whole-lines.ts'
 import { loadTracing } from '../tracing/tracing.ts'
+import { hasColor } from './color.ts'
 import type { Edge } from './edge.ts'
 
 /** What of the settings the log depends on. */
@@ -32,6 +33,7 @@ export const openLog = async (
   const log = await createLogger({
     level: logLevel,
     format,
+    color: hasColor(stdout, environment),
     destination: format === 'json' ? lines : stdout,
     redactor,
     fields: { ...cloudFoundryFields(environment), ...fields },

@@ -6,6 +6,8 @@ import { timestamps } from './timestamp.ts'
 export interface LoggerOptions {
   readonly level: string
   readonly format: 'json' | 'pretty'
+  /** Of `pretty`. Default: none. */
+  readonly color?: boolean
   readonly destination: DestinationStream
   readonly redactor: Redactor
   /** In every line of JSON; of no interest to somebody in front of a terminal. */
@@ -16,10 +18,14 @@ const IN_MESSAGE = 'request_id,correlation_id,method,request,response_status'
 const FOR_MACHINES = 'type,direction,written_ts,trace_id,span_id,remote_ip,x_forwarded_for'
 
 /** Loaded only where it is used: the terminal view costs start-up time. */
-const prettyStream = async (destination: DestinationStream): Promise<DestinationStream> => {
+const prettyStream = async (
+  destination: DestinationStream,
+  colorize: boolean,
+): Promise<DestinationStream> => {
   const { default: pretty } = await import('pino-pretty')
   return pretty({
     destination: destination as NodeJS.WritableStream & DestinationStream,
+    colorize,
     timestampKey: 'written_at',
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: `${FOR_MACHINES},${IN_MESSAGE}`,
@@ -31,6 +37,7 @@ const prettyStream = async (destination: DestinationStream): Promise<Destination
 export const createLogger = async ({
   level,
   format,
+  color = false,
   destination,
   redactor,
   fields = {},
@@ -45,5 +52,5 @@ export const createLogger = async ({
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: (line) => redactor.redact(line) },
     },
-    format === 'pretty' ? await prettyStream(destination) : destination,
+    format === 'pretty' ? await prettyStream(destination, color) : destination,
   )

@@ -29,7 +29,7 @@ const { signal: deadline } = new AbortController()
 
 const run = async (
   environment: Environment,
-  { json = false, files = memoryFiles({ 'key.json': JSON.stringify(KEY) }) } = {},
+  { json = false, isTTY = false, files = memoryFiles({ 'key.json': JSON.stringify(KEY) }) } = {},
 ) => {
   let output = ''
   const stdout = new Writable({
@@ -39,7 +39,7 @@ const run = async (
     },
   })
   const { readFile } = files
-  const streams = { stdout, stderr: stdout }
+  const streams = { stdout: Object.assign(stdout, { isTTY }), stderr: stdout }
   const edge = {
     environment,
     readFile,
@@ -66,6 +66,21 @@ const steps = (output: string) =>
   (JSON.parse(output) as { steps: readonly Step[] }).steps.map(
     ({ step, mount = '', ok }) => `${step}${mount} ${ok ? 'ok' : 'failed'}`,
   )
+
+t.test('on a terminal the words that matter have a colour, and nothing moves', async (t) => {
+  const environment = { ...SET, SKP_TYPO: '1' }
+  const plain = await run(environment)
+  const { output } = await run(environment, { isTTY: true })
+  t.match(output, '\u001B[33mok      \u001B[39msettings: ', 'with a warning')
+  t.match(output, '        \u001B[33mwarning:\u001B[39m SKP_TYPO')
+  t.match(output, '\u001B[32mok      \u001B[39mbinding: ')
+  t.match(output, '\u001B[31mFAILED  \u001B[39mconnection /: ')
+  t.match(output, '        \u001B[31mproblem:\u001B[39m token server')
+  t.equal(output.replaceAll(/\u001B\[\d+m/g, ''), plain.output)
+  t.equal((await run({ ...environment, NO_COLOR: '1' }, { isTTY: true })).output, plain.output)
+  const json = await run(environment, { isTTY: true, json: true })
+  t.notMatch(json.output, '\u001B')
+})
 
 t.test('a usable key: its fields can be compared, and the way to its hosts is tried', async (t) => {
   const { code, output } = await run(SET)

@@ -65,7 +65,7 @@ const FAULTY: Record<string, RegExp> = {
   toString: /^unknown command "toString"$/,
   'check twice': /^unexpected argument "twice"$/,
   '--json': /^--json belongs to the command check$/,
-  '--prot 3000': /--prot/,
+  '--prot 3000': /^Unknown option '--prot'$/,
   '-p 3000': /-p/,
   '--port': /--port <value>/,
   '--help=yes': /--help/,

@@ -62,6 +62,26 @@ t.test('is readable on a terminal, and JSON where asked for', async (t) => {
   }
 })
 
+t.test('colour is for terminals, and for those who have not refused it', async (t) => {
+  const shown = async (isTTY: boolean, environment: Edge['environment'], broken = '') => {
+    const { edge, stdout, stderr } = bound({
+      SKP_LOG_FORMAT: 'pretty',
+      SKP_CA_FILE: broken,
+      ...environment,
+    })
+    for (const output of [edge.stdout, edge.stderr]) Object.assign(output, { isTTY })
+    await run(t, edge)
+    return (stdout() + stderr()).includes('\u001B[')
+  }
+  for (const broken of ['', 'none.pem']) {
+    t.equal(await shown(true, {}, broken), true)
+    t.equal(await shown(true, { NO_COLOR: '' }, broken), true, 'nothing is no wish')
+    t.equal(await shown(true, { NO_COLOR: '1' }, broken), false)
+    t.equal(await shown(true, { TERM: 'dumb' }, broken), false)
+    t.equal(await shown(false, {}, broken), false)
+  }
+})
+
 t.test('refuses to start with all problems, by exit code', async (t) => {
   const cases: readonly [string, Edge['environment'], number, readonly RegExp[]][] = [
     ['no binding', { SKP_KEY_FILE: '' }, 3, [/looked at VCAP_SERVICES_FILE_PATH/]],
@@ -78,7 +98,7 @@ t.test('refuses to start with all problems, by exit code', async (t) => {
       'address',
       { SKP_HOST: '192.0.2.1' },
       2,
-      [/cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\)/],
+      [/cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\); change SKP_HOST or SKP_PORT\n$/],
     ],
   ]
   for (const [name, environment, code, patterns] of cases) {
@@ -86,6 +106,7 @@ t.test('refuses to start with all problems, by exit code', async (t) => {
     t.equal(await run(t, edge), code, name)
     t.match(stderr(), /^service-key-proxy cannot start:\n {2}- /, name)
     for (const pattern of patterns) t.match(stderr(), pattern, name)
+    t.equal(stderr().endsWith('\n  service-key-proxy check\n'), name !== 'address', name)
     t.notMatch(stderr(), /canary/, name)
   }
 })

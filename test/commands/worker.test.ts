@@ -226,6 +226,7 @@ t.test('a key that leads elsewhere: what is under way finishes with the old one'
     send: ignore,
     questions: new TokenQuestions({ clock, waitLimit: 1_000, send: ignore }),
     onToken() {},
+    proxyFor: () => undefined,
     upstream: {
       ca: undefined,
       connections: 1,
