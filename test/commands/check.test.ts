@@ -3,6 +3,7 @@ import t from 'tap'
 import { createHash } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { DetailedPeerCertificate } from 'node:tls'
+import { stripVTControlCharacters } from 'node:util'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import { chainOf } from '../../src/commands/certificate-chain.ts'
 import { check } from '../../src/commands/check.ts'
@@ -76,7 +77,7 @@ t.test('on a terminal the words that matter have a colour, and nothing moves', a
   t.match(output, '\u001B[32mok      \u001B[39mbinding: ')
   t.match(output, '\u001B[31mFAILED  \u001B[39mconnection /: ')
   t.match(output, '        \u001B[31mproblem:\u001B[39m token server')
-  t.equal(output.replaceAll(/\u001B\[\d+m/g, ''), plain.output)
+  t.equal(stripVTControlCharacters(output), plain.output)
   t.equal((await run({ ...environment, NO_COLOR: '1' }, { isTTY: true })).output, plain.output)
   const json = await run(environment, { isTTY: true, json: true })
   t.notMatch(json.output, '\u001B')
