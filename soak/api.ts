@@ -20,7 +20,7 @@ export interface SoakApiOptions {
   readonly onArrival: (arrival: Arrival) => void
 }
 
-export const ID_FIELD = 'x-soak-id'
+const ID_FIELD = 'x-soak-id'
 const MAX_DELAY_MS = 15
 const HANG_MS = 2_000
 const SMALL_BYTES = 4_096

@@ -1,6 +1,6 @@
 /** A record → what was measured, what was allowed, and whether it is kept. Pure. */
 import { BREACHES, type BreachKind } from './ledger.ts'
-import type { SoakRecord } from './record.ts'
+import { SCRAPE_INTERVAL_MS, type SoakRecord } from './record.ts'
 import { slopeOf, type Slope } from './slope.ts'
 import type { Row } from './timeline.ts'
 
@@ -21,10 +21,9 @@ const GROWTH_MB = 16
 const MIN_SLOPE_MB = 0.5
 const MAX_DESCRIPTOR_SLOPE = 3
 const MAX_LEFT_OVER = 5
-const SCRAPE_INTERVAL_MS = 5_000
 const MAX_SCRAPE_SHARE = 0.01
 
-export const warmUpOf = ({ rows }: Pick<SoakRecord, 'rows'>): number =>
+const warmUpOf = ({ rows }: Pick<SoakRecord, 'rows'>): number =>
   Math.min(MAX_WARM_UP_S, (rows.at(-1)?.at ?? 0) * WARM_UP_SHARE)
 
 type Measure = 'resident' | 'heap' | 'descriptors' | 'sockets'

@@ -2,6 +2,8 @@
 import type { Breach, BreachKind } from './ledger.ts'
 import type { Row } from './timeline.ts'
 
+export const SCRAPE_INTERVAL_MS = 5_000
+
 export interface SoakRecord {
   readonly date: string
   readonly node: string

@@ -17,9 +17,9 @@ import { CALM, Course, LIFETIME_S, type Stretch } from './course.ts'
 import { Ledger } from './ledger.ts'
 import { LogWatch } from './log-watch.ts'
 import { sampleProcess } from './process-sample.ts'
-import type { SoakRecord } from './record.ts'
+import { SCRAPE_INTERVAL_MS, type SoakRecord } from './record.ts'
 import { RotatedKey } from './rotation.ts'
-import { SCRAPE_INTERVAL_MS, Scrapes } from './scrapes.ts'
+import { Scrapes } from './scrapes.ts'
 import { Timeline } from './timeline.ts'
 
 export interface SoakOptions {

@@ -4,7 +4,6 @@ import { text } from 'node:stream/consumers'
 import { openMetricsFaults, valueIn } from './openmetrics.ts'
 import { processorTime } from './process-sample.ts'
 
-export const SCRAPE_INTERVAL_MS = 5_000
 const CLASSIC = 'text/plain;version=0.0.4'
 const OPENMETRICS = 'application/openmetrics-text;version=1.0.0'
 const COSTED_SCRAPES = 100

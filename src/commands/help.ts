@@ -55,6 +55,8 @@ Other flags:
       --json      of check: one JSON document
       --timeout   of wait: how long at most, such as 90s. Default: 60s.
 
+Colour is for terminals only; NO_COLOR=1 turns it off.
+
 Exit codes: 0 stopped cleanly, 2 configuration invalid, 3 no or ambiguous binding,
 4 port in use; of check also 10 key unusable, 11 no connection or unknown host,
 12 TLS, 13 credential rejected, 14 no usable token endpoint, 15 the API refuses; of

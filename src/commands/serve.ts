@@ -9,12 +9,13 @@ import { systemCode } from '../errors.ts'
 import { Redactor } from '../logging/redaction.ts'
 import { nodeAdvisory } from '../node-advisory.ts'
 import { loadProxies, type OutboundProxies } from '../outbound-proxy.ts'
-import { keySources, type KeySource } from '../service-key/key-source.ts'
+import { keySources, type KeySource, type UnreadKey } from '../service-key/key-source.ts'
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { painter } from './color.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
 import type { ForkWorker } from '../workers/protocol.ts'
 import { localUrl } from './local-url.ts'
+import { missingKeyProblems } from './start-problems.ts'
 import { openLog, openTracing, stopWithLog } from './telemetry.ts'
 
 interface Prepared {
@@ -36,7 +37,7 @@ const refuse = (edge: Edge, problems: readonly string[], code: number): number =
 /** Reads every key, so that the problems of all are known. */
 const readKeys = (sources: readonly KeySource[]) => {
   const keys: BoundKeySource[] = []
-  const missing: Extract<ReturnType<KeySource['read']>, { ok: false }>[] = []
+  const missing: UnreadKey[] = []
   for (const source of sources) {
     const reading = source.read()
     if (reading.ok) keys.push({ source, reading })
@@ -54,7 +55,7 @@ const prepare = (edge: Edge, flags: Flags): Prepared | number => {
   const { keys, missing } = readKeys(keySources(config.mounts, { ...config, environment, files }))
   const faults = [...problems, ...authorities.problems, ...proxies.problems]
   if (faults.length > 0 || missing.length > 0) {
-    const all = [...faults, ...missing.flatMap(({ problems }) => problems), ...warnings]
+    const all = [...faults, ...missingKeyProblems(missing), ...warnings]
     const unbound = faults.length === 0 && missing.every(({ reason }) => reason === 'unbound')
     const code = refuse(edge, all, unbound ? EXIT.unbound : EXIT.configuration)
     edge.stderr.write(`For more about each, with the same settings:\n  ${CHECK}\n`)

@@ -32,10 +32,14 @@ export interface KeyReading {
   readonly warnings: readonly string[]
 }
 
+/** `wanted` and `attempts` where a search found nothing. */
+export type UnreadKey = Pick<MissingKey, 'ok' | 'reason' | 'problems'> &
+  Partial<Pick<MissingKey, 'wanted' | 'attempts'>>
+
 export interface KeySource {
   /** What tells this key from others, in logs and probes. */
   readonly name: string
-  readonly read: () => KeyReading | Pick<MissingKey, 'ok' | 'reason' | 'problems'>
+  readonly read: () => KeyReading | UnreadKey
 }
 
 export type KeySourceOptions = Omit<SearchOptions, 'target'> & Omit<ServiceKeyOptions, 'target'>

@@ -84,7 +84,25 @@ t.test('colour is for terminals, and for those who have not refused it', async (
 
 t.test('refuses to start with all problems, by exit code', async (t) => {
   const cases: readonly [string, Edge['environment'], number, readonly RegExp[]][] = [
-    ['no binding', { SKP_KEY_FILE: '' }, 3, [/looked at VCAP_SERVICES_FILE_PATH/]],
+    [
+      'no binding',
+      { SKP_KEY_FILE: '' },
+      3,
+      [/looked at\n {6}VCAP_SERVICES_FILE_PATH {20}absent\n {6}VCAP_SERVICES {30}absent\n/],
+    ],
+    [
+      'another binding',
+      { SKP_KEY_FILE: '', VCAP_SERVICES: '{"other":[{"name":"o","credentials":{}}]}' },
+      3,
+      [/ {6}VCAP_SERVICES {30}no match among "o" \(other\)\n/],
+    ],
+    [
+      'two mounts without one',
+      { SKP_KEY_FILE: '', SKP_MOUNTS: '/a=x:entities,/b=x:entities' },
+      3,
+      [/"x"/],
+    ],
+    ['field', { SKP_TARGET: 'nothing' }, 2, [/ - SKP_KEY_FILE key\.json: field "nothing"/]],
     [
       'no file',
       { SKP_KEY_FILE: 'none.json' },
