@@ -58,7 +58,7 @@ Ctrl-C stops everything.
 
 const signalled = new Promise<void>((resolve) => {
   // npm passes a Ctrl-C on although the terminal has sent it already: more than one may come.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
 })
 
 const folder = mkdtempSync(join(tmpdir(), 'service-key-proxy-demo-'))
