@@ -5,6 +5,7 @@
 import { build, type Plugin } from 'esbuild'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { consolePage, PAGE_INPUTS } from './console-page.ts'
 import { thirdPartyNotices } from './third-party-notices.ts'
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url))
@@ -41,7 +42,7 @@ const { metafile, outputFiles } = await build({
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
-  plugins: [substitutes],
+  plugins: [substitutes, consolePage],
   // Half the text to parse at the start. Names stay, and lines short: for stack traces.
   minifySyntax: true,
   minifyWhitespace: true,
@@ -57,4 +58,7 @@ const { metafile, outputFiles } = await build({
 rmSync(pathOf('dist'), { recursive: true, force: true })
 mkdirSync(pathOf('dist'))
 for (const { path, contents } of outputFiles) writeFileSync(path, contents, { mode: 0o755 })
-writeFileSync(pathOf('dist/THIRD-PARTY-LICENSES'), thirdPartyNotices(Object.keys(metafile.inputs)))
+writeFileSync(
+  pathOf('dist/THIRD-PARTY-LICENSES'),
+  thirdPartyNotices([...Object.keys(metafile.inputs), ...PAGE_INPUTS]),
+)

@@ -1,14 +1,13 @@
 /** Composition root: builds every part and wires them. Does not listen by itself. */
 import type { FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
-import type { Logger } from 'pino'
-import { createAdminServer } from './admin/admin-server.ts'
-import { createExposition } from './admin/exposition.ts'
+import { createAdminPort } from './admin-port.ts'
 import { probes } from './admin/probes.ts'
 import { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { readinessOf, type Readiness } from './admin/readiness.ts'
 import { createKeys, watchKeys, type BoundKeysOptions } from './bound-keys.ts'
 import type { Config } from './config/load-config.ts'
+import { RequestWatch } from './console/request-watch.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { accessLog } from './logging/access-log.ts'
 import { createObservers } from './observers.ts'
@@ -16,6 +15,7 @@ import { accessRules } from './policy/access-policy.ts'
 import { createCallerGuard } from './policy/caller-guard.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import { LinkDirectory } from './proxy/links.ts'
+import type { Mount } from './proxy/mount.ts'
 import { createAnswerOpener, timed } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { createRequestRewriter } from './proxy/rewritten-request.ts'
@@ -58,7 +58,10 @@ const proxySettings = (config: Config) => ({
 })
 
 /** What surrounds every request: time, trace, log line, counters. */
-const frameOf = ({ config, log, clock, tracing }: ServerOptions, metrics: ProxyMetrics) => {
+const frameOf = (
+  { config, log, clock, tracing }: ServerOptions,
+  { metrics, watch }: Pick<ServerViews, 'metrics' | 'watch'>,
+) => {
   const lines = accessLog({
     log,
     query: config.logQuery === 'on',
@@ -70,27 +73,26 @@ const frameOf = ({ config, log, clock, tracing }: ServerOptions, metrics: ProxyM
     now,
     openTrace: tracing.open,
     openTiming: config.explain === 'on' ? () => new ServerTiming(now) : undefined,
-    ...createObservers({ log, accessLog: lines, metrics, clock }),
+    ...createObservers({ log, accessLog: lines, metrics, watch, clock }),
   }
 }
 
-/** What the two servers see of the rest. */
-interface Views extends Pick<ReturnType<typeof createKeys>, 'keys' | 'mounts'> {
-  readonly logs: readonly Pick<Logger, 'level'>[]
+/** What the data port sees of the rest. */
+interface ServerViews {
+  readonly mounts: () => readonly Mount[]
   readonly metrics: ProxyMetrics
+  readonly watch: RequestWatch
+  readonly lifecycle: Lifecycle
   readonly readiness: () => Readiness
-  /** Brings the metrics up to date, where others count. */
-  readonly gather?: () => Promise<void>
 }
 
 /** The data port: probes, and the proxy below them. */
 export const createServer = async (
   options: ServerOptions,
-  lifecycle: Lifecycle,
-  { mounts, metrics, readiness }: Pick<Views, 'mounts' | 'metrics' | 'readiness'>,
+  { mounts, metrics, watch, readiness, lifecycle }: ServerViews,
 ) => {
   const { config, userAgent } = options
-  const frame = frameOf(options, metrics)
+  const frame = frameOf(options, { metrics, watch })
   const server = createDataServer(frame)
   await server.app.register(probes, { readiness })
   const links = new LinkDirectory(mounts)
@@ -105,28 +107,6 @@ export const createServer = async (
     ...frame,
   })
   return server
-}
-
-/** The admin port, unless there is to be none. */
-export const createAdmin = (
-  options: AppOptions,
-  { keys, logs, metrics, readiness, gather }: Omit<Views, 'mounts'>,
-) => {
-  const { config, log, quit } = options
-  if (config.adminPort === 0) return undefined
-  return createAdminServer({
-    host: config.adminHost,
-    readiness,
-    expose: createExposition({
-      metrics,
-      gather,
-      tokens: () => keys.map((key) => key.state().token),
-      credentials: () => keys.map((key) => key.credential()),
-    }),
-    log,
-    logs,
-    quit: config.adminQuit === 'on' ? quit : undefined,
-  })
 }
 
 /** @throws what listening throws; then nothing listens */
@@ -157,9 +137,9 @@ export const createApp = async (options: AppOptions): Promise<App> => {
   const { keys } = bound
   const states = () => keys.map((key) => key.state())
   const readiness = (): Readiness => readinessOf(lifecycle.phase, states())
-  const views = { ...bound, metrics, readiness }
-  const { app, connections } = await createServer(options, lifecycle, views)
-  const admin = createAdmin(options, views)
+  const views = { ...bound, metrics, watch: new RequestWatch(), lifecycle, readiness }
+  const { app, connections } = await createServer(options, views)
+  const admin = createAdminPort(options, views)
   let watchers: readonly KeyWatcher[] = []
   return {
     async start() {

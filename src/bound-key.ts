@@ -5,6 +5,7 @@
  */
 import type { Logger } from 'pino'
 import type { CredentialState } from './admin/exposition.ts'
+import type { KeyView } from './console/console-sample.ts'
 import type { KeyState } from './admin/readiness.ts'
 import { elapsed, type Instant } from './clock.ts'
 import { KeyGeneration, type GenerationOptions, type MountedKeys } from './key-generation.ts'
@@ -36,6 +37,7 @@ export class BoundKey {
   #generation: KeyGeneration
   #takenAt: Instant
   #refused: string | undefined
+  #origin: string
   #asked = false
   #reloading: Promise<void> | undefined
   #endCertificateWatch: (() => void) | undefined
@@ -44,6 +46,7 @@ export class BoundKey {
   constructor(options: BoundKeyOptions) {
     this.#options = options
     this.#takenAt = options.clock.now()
+    this.#origin = options.reading.origin
     this.#generation = this.#createGeneration(options.reading.keys)
   }
 
@@ -67,6 +70,23 @@ export class BoundKey {
     return {
       ageSeconds: elapsed(this.#takenAt, now) / 1000,
       expiresInSeconds: validity && (validity.notAfter - now.wall) / 1000,
+    }
+  }
+
+  /** What the console shows of it. */
+  view(): KeyView {
+    const { tokenHost, mounts, tokens } = this.#generation
+    return {
+      origin: this.#origin,
+      watched: this.#options.reading.watch.length > 0,
+      tokenHost,
+      mounts: mounts.map(({ prefix, baseUrl }) => ({
+        prefix: `${prefix}/`,
+        baseUrl: baseUrl.origin + baseUrl.pathname,
+      })),
+      state: this.state(),
+      credential: this.credential(),
+      timeline: tokens.timeline(),
     }
   }
 
@@ -119,6 +139,7 @@ export class BoundKey {
     if (!adopted) return this.#refuse('it yields no token')
     this.#refused = undefined
     this.#takenAt = clock.now()
+    this.#origin = reading.origin
     metrics.reload('taken')
     this.#watchCertificate()
     log.info(`the service key has changed and is in use: ${reading.origin}`)

@@ -125,6 +125,10 @@ export class KeyGeneration {
     }))
   }
 
+  get tokenHost(): string {
+    return this.#key.tokenEndpoint.host
+  }
+
   /** Of the client certificate, where there is one. */
   get validity(): Validity | undefined {
     const { authentication } = this.#key

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { ProxyMetrics } from './admin/proxy-metrics.ts'
 import type { Clock } from './clock.ts'
+import type { RequestWatch } from './console/request-watch.ts'
 import { systemCode } from './errors.ts'
 import type { AccessLog } from './logging/access-log.ts'
 import type { Journal } from './proxy/journal.ts'
@@ -12,24 +13,27 @@ export interface ObserverOptions {
   readonly log: Logger
   readonly accessLog: AccessLog
   readonly metrics: ProxyMetrics
+  readonly watch: RequestWatch
   readonly clock: Clock
 }
 
 const isProbe = ({ url = '' }: IncomingMessage): boolean => url.startsWith('/-/')
 
-export const createObservers = ({ log, accessLog, metrics, clock }: ObserverOptions) => ({
+export const createObservers = ({ log, accessLog, metrics, watch, clock }: ObserverOptions) => ({
   onOpen(request: IncomingMessage): void {
     accessLog.opened(request)
     if (!isProbe(request)) metrics.requestBegan()
   },
   onDone(request: IncomingMessage, response: ServerResponse, journal: Journal): void {
     if (journal.failure === 'token_refreshed_retry') journal.token = 'refreshed'
-    const endedAt = clock.now().monotonic
+    const { monotonic: endedAt, wall } = clock.now()
+    const duration = endedAt - journal.startedAt
     const status = response.headersSent ? response.statusCode : undefined
     accessLog.done(request, response, journal, endedAt)
     if (journal.denied !== undefined) metrics.denied(journal.denied)
     if (!isProbe(request)) {
-      metrics.requestEnded(request.method as string, status, journal, endedAt - journal.startedAt)
+      metrics.requestEnded(request.method as string, status, journal, duration)
+      watch.done(request, status, journal, duration, wall)
     }
     const { trace, failure, token, ids } = journal
     trace.end({ status, failure, token, ...ids })

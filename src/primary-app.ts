@@ -4,8 +4,10 @@
  */
 import { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { readinessOf, type Readiness } from './admin/readiness.ts'
-import { createAdmin, type App, type AppOptions } from './app.ts'
+import { createAdminPort } from './admin-port.ts'
+import type { App, AppOptions } from './app.ts'
 import { createKeys, watchKeys } from './bound-keys.ts'
+import { RequestWatch } from './console/request-watch.ts'
 import type { Phase } from './lifecycle.ts'
 import type { KeyWatcher } from './service-key/key-watcher.ts'
 import type { ForkWorker } from './workers/protocol.ts'
@@ -49,13 +51,24 @@ const createFleet = (options: PrimaryAppOptions) => {
     phase = 'draining'
     return fleet.stop()
   }
-  return { fleet, keys, logs: [...logs, levelOfWorkers], metrics: total, readiness, stop }
+  const lifecycle = {
+    get phase() {
+      return phase
+    },
+  }
+  const views = { keys, logs: [...logs, levelOfWorkers], metrics: total, readiness, lifecycle }
+  return { fleet, views, stop }
 }
 
 export const createPrimaryApp = async (options: PrimaryAppOptions): Promise<App> => {
   const { config, tracing } = options
-  const { fleet, keys, readiness, stop, ...views } = createFleet(options)
-  const admin = createAdmin(options, { ...views, keys, readiness, gather: () => fleet.gather() })
+  const { fleet, views, stop } = createFleet(options)
+  const { keys, readiness } = views
+  const admin = createAdminPort(options, {
+    ...views,
+    watch: new RequestWatch(),
+    gather: () => fleet.gather(),
+  })
   let watchers: readonly KeyWatcher[] = []
   return {
     async start() {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import type { Readiness } from './admin/readiness.ts'
 import { ProxyMetrics } from './admin/proxy-metrics.ts'
 import { createServer, type ServerOptions } from './app.ts'
+import { RequestWatch } from './console/request-watch.ts'
 import { Lifecycle } from './lifecycle.ts'
 import type { Redactor } from './logging/redaction.ts'
 import type { ProxyFor } from './outbound-proxy.ts'
@@ -75,11 +76,17 @@ export const createWorkerApp = async (options: WorkerAppOptions): Promise<Worker
     lifecycle.phase === 'running' || readiness.reasons.includes('stopping')
       ? readiness
       : { ready: false, reasons: ['stopping', ...readiness.reasons] }
-  const { app, connections } = await createServer({ ...options, config }, lifecycle, {
-    mounts: () => keys.mounts,
-    metrics,
-    readiness: current,
-  })
+  const { app, connections } = await createServer(
+    { ...options, config },
+    {
+      mounts: () => keys.mounts,
+      metrics,
+      // The page is the primary's, which does not see requests.
+      watch: new RequestWatch(),
+      lifecycle,
+      readiness: current,
+    },
+  )
   return {
     async start() {
       await app.listen({ port: config.port, host: config.host })

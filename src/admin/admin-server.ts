@@ -2,7 +2,13 @@
  * The second port, for whoever runs the program: probes, metrics, log level. It sees the proxy
  * through read-only views, answers from memory, and goes on answering until the proxy has stopped.
  */
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import type { ServerResponse } from 'node:http'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { refusal } from './admin-guard.ts'
 import type { Exposition } from './exposition.ts'
@@ -17,6 +23,12 @@ export interface AdminOptions {
   readonly log: Logger
   /** Those whose level changes together with that of `log`. */
   readonly logs: readonly Pick<Logger, 'level'>[]
+  /** The page for people; it loads when somebody looks. */
+  readonly console: {
+    /** @returns whether there is something at the path; if not, nothing has been sent */
+    readonly answer: (path: string, response: ServerResponse) => Promise<boolean>
+    readonly close: () => Promise<void>
+  }
   /** Stops the program as a signal does; `undefined`: not allowed. */
   readonly quit: (() => void) | undefined
 }
@@ -72,6 +84,18 @@ const addControls = (app: FastifyInstance, { log, logs, quit }: AdminOptions): v
   })
 }
 
+const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const [path = ''] = request.url.split('?', 1)
+    if (await console.answer(path, reply.raw)) reply.hijack()
+    else reply.callNotFound()
+  }
+  app.get('/', answer)
+  app.get('/console/*', answer)
+  // A stream that goes on must not hold up the end of the program.
+  app.addHook('preClose', () => console.close())
+}
+
 export const createAdminServer = (options: AdminOptions): FastifyInstance => {
   const app = Fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -87,7 +111,8 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
   })
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({
-      message: 'There is /health, /live, /ready, /metrics, /log-level (PUT) and /-/quit (POST).',
+      message:
+        'There is / for people, /health, /live, /ready, /metrics, /log-level (PUT) and /-/quit (POST).',
     }),
   )
   app.setErrorHandler((error: FastifyError, _request, reply) => {
@@ -97,6 +122,7 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
     return reply.code(500).send({ message: 'Failed; the log has the reason.' })
   })
   addProbes(app, options)
+  addConsole(app, options)
   app.get('/metrics', async (request, reply) => {
     const { contentType, text } = await options.expose(request.headers.accept)
     return reply.header('content-type', contentType).send(text)

@@ -49,6 +49,12 @@ export const createAccessToken = (
 /** Age in ms. */
 export const ageOf = (token: AccessToken, now: Instant): number => elapsed(token.requestedAt, now)
 
+/** How far it is in its life, without its value; in ms. */
+export const progressOf = (token: AccessToken, now: Instant) => {
+  const { softAge, hardAge, lifetime } = token
+  return { age: ageOf(token, now), softAge, hardAge, lifetime }
+}
+
 export const freshness = (token: AccessToken, now: Instant): Freshness => {
   const age = ageOf(token, now)
   if (age < token.softAge) return 'fresh'

@@ -2,9 +2,17 @@
  * A token source over grants: hands out the token at hand, has it renewed before it ages, lets callers
  * wait where there is none, and changes from one credential to the next without a break.
  */
-import { elapsed, within, type Clock, type Instant } from '../clock.ts'
+import { elapsed, within, type Instant } from '../clock.ts'
 import type { Failure } from '../errors.ts'
-import { ageOf, freshness, mayLackScopes, remaining, type AccessToken } from './access-token.ts'
+import {
+  ageOf,
+  freshness,
+  mayLackScopes,
+  progressOf,
+  remaining,
+  type AccessToken,
+} from './access-token.ts'
+import type { CachedTokenSourceOptions } from './cached-token-options.ts'
 import type { FetchSchedule } from './fetch-schedule.ts'
 import { PreviousCredential } from './previous-credential.ts'
 import { RenewalLimit } from './renewal-limit.ts'
@@ -12,25 +20,12 @@ import { RenewalTimer } from './renewal-timer.ts'
 import { TokenFetches } from './token-fetches.ts'
 import type {
   Credential,
-  GrantOutcome,
   TokenOutcome,
   TokenSource,
   TokenState,
   TokenView,
+  TokenTimeline,
 } from './token-source.ts'
-
-export interface CachedTokenSourceOptions {
-  readonly credential: Credential
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  /** How long a caller waits for a token at most, in ms. */
-  readonly waitLimit: number
-  /** Told of the outcome of every fetch. */
-  readonly onOutcome: (outcome: GrantOutcome) => void
-  /** Asked when the credential in use is rejected: there may be a new one to replace it by. */
-  readonly onRejected?: () => Promise<void>
-}
 
 const MAX_WAITERS = 1_000
 const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
@@ -176,6 +171,12 @@ export class CachedTokenSource implements TokenSource {
   /** For whoever hands out the same token elsewhere; to look is not to use it. */
   look(): TokenView {
     return { token: this.#current(this.#options.clock.now()), renewals: this.#renewals }
+  }
+
+  timeline(): TokenTimeline {
+    const now = this.#options.clock.now()
+    const token = this.#current(now)
+    return { token: token && progressOf(token, now), renewalIn: this.#timer.dueIn }
   }
 
   get #schedule(): FetchSchedule {

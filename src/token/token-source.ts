@@ -30,6 +30,15 @@ export interface TokenView {
   readonly renewals: Pick<RenewalLimit, 'renewableAt' | 'isDoubting'>
 }
 
+/** Where in its life the token in hand is; all in ms. */
+export interface TokenTimeline {
+  /** `undefined`: there is none. */
+  readonly token:
+    (Pick<AccessToken, 'softAge' | 'hardAge' | 'lifetime'> & { readonly age: number }) | undefined
+  /** Until the next request for a token that nobody has to ask for; `undefined`: none is planned. */
+  readonly renewalIn: number | undefined
+}
+
 export interface TokenSource {
   /** A token that may be sent now, without waiting. Renews in the background when it is due. */
   peek(): AccessToken | undefined

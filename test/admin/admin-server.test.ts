@@ -26,6 +26,7 @@ const open = async (t: Test, changes: Partial<AdminOptions> = {}) => {
     expose: async (accept) => ({ contentType: 'text/plain; version=0.0.4', text: `${accept}` }),
     log,
     logs: [],
+    console: { answer: async () => false, close: async () => {} },
     quit: undefined,
     ...changes,
   })

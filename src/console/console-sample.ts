@@ -1,0 +1,95 @@
+/** What the console shows, taken from read-only views once per second. No secret is among it. */
+import type { CredentialState } from '../admin/exposition.ts'
+import type { KeyState, Readiness } from '../admin/readiness.ts'
+import type { TallyEntry } from '../admin/request-tally.ts'
+import type { Instant } from '../clock.ts'
+import type { Phase } from '../lifecycle.ts'
+import type { TokenTimeline } from '../token/token-source.ts'
+import type { SecondSummary, SeenRequest } from './request-recorder.ts'
+import type { SeenProblem } from './request-watch.ts'
+
+/** What one service key is and where it leads. */
+export interface KeyView {
+  /** The place and binding in words. */
+  readonly origin: string
+  /** Whether a new one is taken over without a restart. */
+  readonly watched: boolean
+  readonly tokenHost: string
+  readonly mounts: readonly { readonly prefix: string; readonly baseUrl: string }[]
+  readonly state: KeyState
+  readonly credential: CredentialState
+  readonly timeline: TokenTimeline
+}
+
+/** A setting as it is in effect. */
+export interface EffectiveSetting {
+  readonly name: string
+  readonly value: string
+  readonly isDefault: boolean
+}
+
+export interface ConsoleViews {
+  /** Name and version. */
+  readonly program: string
+  readonly settings: () => readonly EffectiveSetting[]
+  readonly keys: () => readonly KeyView[]
+  readonly readiness: () => Readiness
+  readonly phase: () => Phase
+  readonly inFlight: () => number
+  readonly answers: () => readonly TallyEntry[]
+}
+
+export interface Sample {
+  /** Wall ms. */
+  readonly at: number
+  readonly second: SecondSummary
+  readonly inFlight: number
+}
+
+const keyStatus = ({ state, ...key }: KeyView) => {
+  const { name, token, refused } = state
+  const { freshness, idle, waiters, lastOutcome } = token
+  const failure = 'reason' in lastOutcome ? lastOutcome : undefined
+  return {
+    ...key,
+    name,
+    refused: refused ?? null,
+    token: {
+      freshness,
+      idle,
+      waiters,
+      outcome: lastOutcome.kind,
+      reason: failure?.reason ?? null,
+    },
+  }
+}
+
+const totals = (entries: readonly TallyEntry[]) => {
+  const counts = new Map<string, { status: string; origin: string; count: number }>()
+  for (const { status, origin, count } of entries) {
+    const id = `${status} ${origin}`
+    counts.set(id, { status, origin, count: count + (counts.get(id)?.count ?? 0) })
+  }
+  return [...counts.values()].toSorted((a, b) => b.count - a.count)
+}
+
+export const sampleOf = (views: ConsoleViews, now: Instant, second: SecondSummary): Sample => ({
+  at: now.wall,
+  second,
+  inFlight: views.inFlight(),
+})
+
+/** Everything that is shown as it is at the moment. */
+export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) => ({
+  phase: views.phase(),
+  readiness: views.readiness(),
+  keys: views.keys().map(keyStatus),
+  answers: totals(views.answers()),
+  problems,
+})
+
+/** All that is told in one second. */
+export interface Update extends ReturnType<typeof statusOf> {
+  readonly samples: readonly Sample[]
+  readonly requests: readonly SeenRequest[]
+}
