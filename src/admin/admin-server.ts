@@ -90,8 +90,10 @@ const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
     if (await console.answer(path, reply.raw)) reply.hijack()
     else reply.callNotFound()
   }
-  app.get('/', answer)
-  app.get('/console/*', answer)
+  // The head of a stream would never end.
+  const options = { exposeHeadRoute: false }
+  app.get('/', options, answer)
+  app.get('/console/*', options, answer)
   // A stream that goes on must not hold up the end of the program.
   app.addHook('preClose', () => console.close())
 }

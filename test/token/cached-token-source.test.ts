@@ -54,6 +54,24 @@ t.test('tells its state in numbers', async (t) => {
   t.match(source.state(), { freshness: 'expired', secondsLeft: 0 })
 })
 
+t.test('tells where in its life the token is, and when the next one is asked for', async (t) => {
+  const { clock, grant, source } = create(t)
+  t.strictSame(source.timeline(), { token: undefined, renewalIn: undefined })
+  void source.acquire()
+  await settle()
+  grant.grant(300)
+  await settle()
+  const token = { age: 0, softAge: 150_000, hardAge: 270_000, lifetime: 300_000 }
+  t.strictSame(source.timeline(), { token, renewalIn: 150_000 })
+  await clock.advance(100_000)
+  t.strictSame(source.timeline(), { token: { ...token, age: 100_000 }, renewalIn: 50_000 })
+  t.notMatch(JSON.stringify(source.timeline()), 'token-1', 'never its value')
+  await clock.advance(50_000)
+  t.equal(source.timeline().renewalIn, undefined, 'under way')
+  source.stop()
+  t.equal(source.timeline().renewalIn, undefined)
+})
+
 t.test('serves 200 cold callers with one fetch', async (t) => {
   const { source, grant } = create(t)
   const callers = Array.from({ length: 200 }, () => source.acquire())

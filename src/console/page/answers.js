@@ -14,7 +14,7 @@ const bar = ({ status, origin, count: value }, most) => {
   track.firstChild.style.width = `${Math.max(1, (100 * value) / most)}%`
   return element(
     'li',
-    { 'data-tone': toneOf(status === 'none' ? null : Number(status), origin) },
+    { 'data-tone': toneOf(status) },
     element('span', { class: 'status' }, status === 'none' ? '–' : status),
     element('span', { class: 'by' }, ORIGINS[origin]),
     track,

@@ -37,9 +37,9 @@ export const clockTime = (ms) => CLOCK.format(ms)
 
 export const count = (value) => value.toLocaleString('en-US')
 
-/** Where an answer belongs by its status. */
-export const toneOf = (status, origin) => {
-  if (origin === 'caller' || status === null || status === 'none') return 'none'
-  if (origin !== 'api' || status >= 500) return 'bad'
+/** Where an answer belongs by its status; `null` or `none`: the caller left before there was one. */
+export const toneOf = (status) => {
+  if (status === null || status === 'none') return 'none'
+  if (status >= 500) return 'bad'
   return status >= 400 ? 'warn' : 'good'
 }

@@ -42,7 +42,7 @@ const options = (width, series, text, least) => ({
     y: { range: (_plot, _min, max) => [0, Math.max(least, (max ?? 0) * 1.15)] },
   },
   axes: [
-    axis({ values: timeText, space: 80 }),
+    axis({ values: timeText, space: 80, size: 30 }),
     axis({ values: (_plot, splits) => splits.map(text), size: 62, space: 36 }),
   ],
   series: [{}, ...series],

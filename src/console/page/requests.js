@@ -17,10 +17,10 @@ const TOKENS = {
 const cell = (attributes, ...children) =>
   element('span', { role: 'cell', ...attributes }, ...children)
 
-const statusCell = ({ status, origin, code }) => {
+const statusCell = ({ status, code }) => {
   const parts = [element('b', {}, status === null ? 'left' : String(status))]
   if (code !== null) parts.push(' ', element('span', { class: 'code' }, code))
-  return cell({ class: 'status', 'data-tone': toneOf(status, origin) }, ...parts)
+  return cell({ class: 'status', 'data-tone': toneOf(status) }, ...parts)
 }
 
 const row = (request) => {

@@ -20,7 +20,7 @@ export const showTiles = (samples, { answers }) => {
   showLatency('p95', newest(samples, 'p95'))
   const all = answers.reduce((sum, answer) => sum + answer.count, 0)
   const failed = answers
-    .filter(({ status, origin }) => origin !== 'caller' && (origin !== 'api' || status >= 500))
+    .filter(({ status }) => status >= 500)
     .reduce((sum, answer) => sum + answer.count, 0)
   setText(byId('tile-failed'), all === 0 ? '–' : count(failed))
   setText(byId('unit-failed'), all === 0 ? '' : `of ${count(all)}`)
