@@ -36,13 +36,13 @@ const withUnit = (value: number, type: string): string => {
   return `${value / factor}${unit}`
 }
 
-const written = (item: unknown): string => {
-  if (typeof item !== 'object') return String(item)
-  if ('methods' in (item as object)) {
-    const { methods, segments, open } = item as AllowRule
+const written = (item: string | AllowRule | MountSetting): string => {
+  if (typeof item === 'string') return item
+  if ('methods' in item) {
+    const { methods, segments, open } = item
     return `${methods.join('|')} /${[...segments, ...(open ? ['**'] : [])].join('/')}`
   }
-  const { prefix, binding, target } = item as MountSetting
+  const { prefix, binding, target } = item
   return `${prefix === '' ? '/' : prefix}=${binding === undefined ? '' : `${binding}:`}${target}`
 }
 
@@ -56,7 +56,7 @@ const shown = ({ env, type }: Setting<unknown>, value: unknown): string => {
   if (value === undefined) return 'not set'
   if (type.secret === true || WITHHELD.has(env)) return 'set, not shown'
   if (typeof value === 'number') return withUnit(value, type.name)
-  return withoutSecrets(Array.isArray(value) ? value.map(written).join(', ') : written(value))
+  return withoutSecrets(Array.isArray(value) ? value.map(written).join(', ') : (value as string))
 }
 
 /** In the order of the schema. What depends on the platform counts as a default if it is that of none. */

@@ -5,7 +5,7 @@ import type { TallyEntry } from '../admin/request-tally.ts'
 import type { Instant } from '../clock.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { TokenTimeline } from '../token/token-source.ts'
-import type { SecondSummary, SeenRequest } from './request-recorder.ts'
+import type { SecondSummary } from './request-recorder.ts'
 import type { SeenProblem } from './request-watch.ts'
 
 /** What one service key is and where it leads. */
@@ -22,7 +22,7 @@ export interface KeyView {
 }
 
 /** A setting as it is in effect. */
-export interface EffectiveSetting {
+interface EffectiveSetting {
   readonly name: string
   readonly value: string
   readonly isDefault: boolean
@@ -87,9 +87,3 @@ export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) 
   answers: totals(views.answers()),
   problems,
 })
-
-/** All that is told in one second. */
-export interface Update extends ReturnType<typeof statusOf> {
-  readonly samples: readonly Sample[]
-  readonly requests: readonly SeenRequest[]
-}

@@ -101,7 +101,7 @@ export class RequestRecorder {
   takeSecond(): SecondSummary {
     const finished = this.#finished
     this.#finished = 0
-    const sorted = this.#durations.slice(0, Math.min(finished, MAX_DURATIONS)).sort()
+    const sorted = this.#durations.slice(0, Math.min(finished, MAX_DURATIONS)).toSorted()
     return {
       finished,
       p50: percentile(sorted, 0.5),

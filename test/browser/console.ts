@@ -3,14 +3,13 @@
  * test-output/. Not among `npm test`: a browser takes seconds. `npm run test:browser`.
  */
 import t, { type Test } from 'tap'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, mkdirSync } from 'node:fs'
+import axe from 'axe-core'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { startScene } from './scene.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const OUTPUT = new URL('../../test-output/', import.meta.url)
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const CANARIES = /canary-|a\+client\/secret/
 
 const required = process.env['BROWSER'] === 'required'
@@ -59,7 +58,7 @@ interface Violation {
 
 /** axe-core as the debugger runs it, which no policy of the page stops. */
 const violations = async (page: Page): Promise<readonly string[]> => {
-  await page.evaluate(`${AXE}; undefined`)
+  await page.evaluate(`${axe.source}; undefined`)
   const found = await page.evaluate<readonly Violation[]>(
     'axe.run().then(({ violations }) => violations)',
   )

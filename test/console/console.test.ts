@@ -60,7 +60,7 @@ t.test('every file comes with its type and a policy that lets in nothing foreign
         'x-content-type-options': 'nosniff',
       },
     )
-    const policy = headers['content-security-policy'] ?? ''
+    const policy = String(headers['content-security-policy'])
     for (const rule of [
       "default-src 'none'",
       "script-src 'self'",
@@ -116,7 +116,7 @@ t.test('the text of each error code is that of its document', async (t) => {
   for (const { code, ...texts } of sections) {
     t.ok(
       Object.values(texts).every((text) => text !== '' && !/\*\*|\]\(/.test(text)),
-      code,
+      `${code}`,
     )
   }
 })

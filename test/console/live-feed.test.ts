@@ -126,6 +126,8 @@ class Listener extends EventEmitter {
   }
 }
 
+const redact = (text: string): string => text.replaceAll('a-secret', '[redacted]')
+
 const openFeed = () => {
   const clock = new ManualClock()
   const watch = new RequestWatch()
@@ -142,7 +144,6 @@ const openFeed = () => {
       { method: 'PUT', status: '200', origin: 'api', count: 3 },
     ],
   }
-  const redact = (text: string): string => text.replaceAll('a-secret', '[redacted]')
   const feed = new LiveFeed({ views, watch, clock, redact })
   const join = (): Listener => {
     const listener = new Listener()

@@ -36,7 +36,7 @@ const options = (width, series, text, least) => ({
   height: HEIGHT,
   cursor: { show: false },
   legend: { show: false },
-  padding: [12, 12, 0, 0],
+  padding: [12, 28, 0, 0],
   scales: {
     x: { range: timeRange },
     y: { range: (_plot, _min, max) => [0, Math.max(least, (max ?? 0) * 1.15)] },

@@ -13,7 +13,7 @@ const inWords = ({ token, timeline }) => {
   const { age, lifetime } = timeline.token
   const left = lifetime - age
   const expiry = left > 0 ? `expires in ${duration(left)}` : `expired ${duration(-left)} ago`
-  const waiting = token.waiters > 0 ? ` ${token.waiters} callers are waiting for one.` : ''
+  const waiting = token.waiters > 0 ? ` Requests that wait for one: ${token.waiters}.` : ''
   if (token.idle) return `${duration(age)} old, ${expiry}. Nobody asks; the next request renews it.`
   const next = timeline.renewalIn === undefined ? 'under way' : `in ${duration(timeline.renewalIn)}`
   const kind = token.reason === null ? 'next renewal' : 'next attempt'
