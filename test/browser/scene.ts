@@ -44,6 +44,8 @@ export const startScene = async (t: Test, { lifetime = 43_199, keys = 1 } = {}) 
       SKP_ADMIN_PORT: String(adminPort),
       SKP_ADMIN_HOST: '127.0.0.1',
       SKP_TOKEN_WAIT: '300ms',
+      // One of the tests stops it before its end does.
+      SKP_DRAIN_TIMEOUT: '1s',
       SKP_CALLER_TOKEN: 'canary-caller-token-1',
       SKP_ALLOW: 'GET|HEAD /**',
     },
