@@ -15,21 +15,22 @@ const CANARIES = /canary-|a\+client\/secret/
 const required = process.env['BROWSER'] === 'required'
 const skip = existsSync(CHROMIUM) || required ? false : `there is no ${CHROMIUM}`
 
-let browser: Browser
 const WIDE = { width: 1280, height: 900 }
 
-t.before(async () => {
-  mkdirSync(OUTPUT, { recursive: true })
-  if (skip !== false) return
+mkdirSync(OUTPUT, { recursive: true })
+
+/** One for each test: a browser that is open keeps the tests from ending. */
+const openBrowser = async (t: Test): Promise<Browser> => {
   // Its sandbox needs rights that containers of CI do not give; it sees nothing but this machine.
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
-})
-t.after(() => browser?.close())
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  return browser
+}
 
 /** A page that notes whatever it should not do. */
 const openPage = async (t: Test, url: string) => {
+  const browser = await openBrowser(t)
   const page = await browser.newPage({ viewport: WIDE })
-  t.teardown(() => page.close())
   const faults: string[] = []
   const bodies: Promise<string>[] = []
   page.on('console', (message) => faults.push(`console: ${message.text()}`))
