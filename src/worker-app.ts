@@ -63,12 +63,16 @@ const createMirrors = (options: WorkerAppOptions) => {
   return { keys, tell, send }
 }
 
+const createLifecycle = ({ clock, welcome }: WorkerAppOptions): Lifecycle => {
+  const { drainDelay, drainTimeout } = welcome.config
+  return new Lifecycle({ clock, drainDelay, drainTimeout })
+}
+
 export const createWorkerApp = async (options: WorkerAppOptions): Promise<WorkerApp> => {
-  const { welcome, log, redactor, clock, tracing } = options
+  const { welcome, log, redactor, tracing } = options
   const { config } = welcome
-  const { drainDelay, drainTimeout, callerToken } = config
-  if (callerToken !== undefined) redactor.keep(callerToken)
-  const lifecycle = new Lifecycle({ clock, drainDelay, drainTimeout })
+  if (config.callerToken !== undefined) redactor.keep(config.callerToken)
+  const lifecycle = createLifecycle(options)
   const metrics = new ProxyMetrics()
   const { keys, tell, send } = createMirrors(options)
   let { readiness } = welcome
