@@ -68,6 +68,12 @@ const createLifecycle = ({ clock, welcome }: WorkerAppOptions): Lifecycle => {
   return new Lifecycle({ clock, drainDelay, drainTimeout })
 }
 
+/** The primary may not have said so yet. */
+const stopping = (readiness: Readiness): Readiness =>
+  readiness.reasons.includes('stopping')
+    ? readiness
+    : { ready: false, reasons: ['stopping', ...readiness.reasons] }
+
 export const createWorkerApp = async (options: WorkerAppOptions): Promise<WorkerApp> => {
   const { welcome, log, redactor, tracing } = options
   const { config } = welcome
@@ -76,10 +82,6 @@ export const createWorkerApp = async (options: WorkerAppOptions): Promise<Worker
   const metrics = new ProxyMetrics()
   const { keys, tell, send } = createMirrors(options)
   let { readiness } = welcome
-  const current = (): Readiness =>
-    lifecycle.phase === 'running' || readiness.reasons.includes('stopping')
-      ? readiness
-      : { ready: false, reasons: ['stopping', ...readiness.reasons] }
   const { app, connections } = await createServer(
     { ...options, config },
     {
@@ -88,7 +90,7 @@ export const createWorkerApp = async (options: WorkerAppOptions): Promise<Worker
       // The page is the primary's, which does not see requests.
       watch: new RequestWatch(),
       lifecycle,
-      readiness: current,
+      readiness: () => (lifecycle.phase === 'running' ? readiness : stopping(readiness)),
     },
   )
   return {
