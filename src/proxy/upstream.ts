@@ -2,7 +2,7 @@
  * Connections to the API: verified TLS, limits on every wait, bounded age. Nothing here knows
  * about tokens or callers.
  */
-import { Client, Pool, type Dispatcher } from 'undici'
+import { Client, errors, type Dispatcher } from 'undici'
 import type { OutboundProxy } from '../outbound-proxy.ts'
 import { connectThrough } from '../tunnel.ts'
 
@@ -30,10 +30,6 @@ export interface UpstreamOptions {
  */
 const KEEP_ALIVE_MS = 50_000
 
-/**
- * Not left to the pool's `clientTtl`: a pool all of whose connections are too old forgets a request
- * until the next one comes.
- */
 const CONNECTION_AGE_MS = 600_000
 
 /** A dispatch handler that wants to know whether its connection had served before. */
@@ -47,6 +43,8 @@ export class UpstreamConnection extends Client {
   served = 0
   /** Interim answers (1xx) to the current request. */
   interim = 0
+  /** Nothing is under way on it. */
+  isFree = false
 
   #isOld = false
 
@@ -78,46 +76,87 @@ export interface Upstream {
   dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void
 }
 
-export class UpstreamPool extends Pool implements Upstream {
-  readonly #origin: URL
-  readonly #clientOptions: Client.Options
-  readonly #connectionAge: number
+interface Exchange {
+  readonly options: Dispatcher.DispatchOptions
+  readonly handler: ConnectionAware
+}
+
+const clientOptions = (options: UpstreamOptions): Client.Options => ({
+  pipelining: 1,
+  allowH2: false,
+  connect: connectThrough(options.proxy, {
+    rejectUnauthorized: true,
+    timeout: options.connectTimeout,
+    ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
+  }),
+  headersTimeout: options.responseTimeout,
+  bodyTimeout: options.idleTimeout,
+  maxHeaderSize: options.maxHeaderSize,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  // A hint of the API may shorten it, not lengthen it.
+  keepAliveMaxTimeout: KEEP_ALIVE_MS,
+})
+
+/**
+ * The connection used last is used next: what it needs is warm, and those that a burst has left behind
+ * come to their end. undici's own pool looks through all of them, twice for each request.
+ */
+export class UpstreamPool implements Upstream {
+  readonly #open: () => UpstreamConnection
+  readonly #most: number
+  readonly #connections: UpstreamConnection[] = []
+  readonly #free: UpstreamConnection[] = []
+  /** As many as there may be requests in flight, at most. */
+  readonly #waiting: Exchange[] = []
 
   constructor(options: UpstreamOptions) {
-    const clientOptions: Client.Options = {
-      pipelining: 1,
-      allowH2: false,
-      connect: connectThrough(options.proxy, {
-        rejectUnauthorized: true,
-        timeout: options.connectTimeout,
-        ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
-      }),
-      headersTimeout: options.responseTimeout,
-      bodyTimeout: options.idleTimeout,
-      maxHeaderSize: options.maxHeaderSize,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      // A hint of the API may shorten it, not lengthen it.
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    }
+    const origin = new URL(options.origin)
     const { connectionAge = CONNECTION_AGE_MS } = options
-    super(options.origin, {
-      ...clientOptions,
-      factory: (origin, poolOptions) => new UpstreamConnection(origin, poolOptions, connectionAge),
-      connections: options.connections,
-    })
-    this.#origin = new URL(options.origin)
-    this.#clientOptions = clientOptions
-    this.#connectionAge = connectionAge
+    this.#open = () => new UpstreamConnection(origin, clientOptions(options), connectionAge)
+    this.#most = options.connections
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+    const connection = this.#free.pop() ?? this.#another()
+    if (connection === undefined) this.#waiting.push({ options, handler })
+    else this.#send(connection, { options, handler })
   }
 
   dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
-    const connection = new UpstreamConnection(
-      this.#origin,
-      this.#clientOptions,
-      this.#connectionAge,
-    )
+    const connection = this.#open()
     connection.dispatch(options, handler)
     // Closes once the exchange is over.
     void connection.close()
+  }
+
+  /** Ends everything at once, exchanges under way included. */
+  async destroy(): Promise<void> {
+    for (const { handler } of this.#waiting.splice(0)) {
+      handler.onError?.(new errors.ClientDestroyedError())
+    }
+    await Promise.all(this.#connections.map((connection) => connection.destroy()))
+  }
+
+  #another(): UpstreamConnection | undefined {
+    if (this.#connections.length >= this.#most) return undefined
+    const connection = this.#open()
+    connection.on('drain', () => this.#release(connection))
+    this.#connections.push(connection)
+    return connection
+  }
+
+  #send(connection: UpstreamConnection, { options, handler }: Exchange): void {
+    connection.isFree = false
+    connection.dispatch(options, handler)
+    // What is refused at once, such as a field that undici does not take, is followed by no drain.
+    this.#release(connection)
+  }
+
+  #release(connection: UpstreamConnection): void {
+    if (connection.isFree || connection.stats.size > 0) return
+    const next = this.#waiting.shift()
+    if (next !== undefined) return this.#send(connection, next)
+    connection.isFree = true
+    this.#free.push(connection)
   }
 }
