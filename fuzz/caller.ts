@@ -57,5 +57,5 @@ export const play = async (port: number, session: Session): Promise<string[]> =>
   // The system has run out of ports: so many connections were there a moment ago.
   if (outcome === 'left' || systemCode(failure) === 'EADDRNOTAVAIL') return session.faults
   const ending = failure === undefined ? '' : ` (${systemCode(failure)})`
-  return session.judge().map((fault) => fault + ending)
+  return session.judge(failure !== undefined).map((fault) => fault + ending)
 }

@@ -89,12 +89,22 @@ export class Session {
     return last.code !== undefined || valuesOf(request?.fields ?? [], 'expect').length > 0
   }
 
-  /** All that was wrong, once it is over. */
-  judge(): string[] {
+  /** Whoever sends on behind the last request of a connection may be reset (RFC 9112 §9.6). */
+  get #sendsOn(): boolean {
+    return this.reading.rest === 'closed' && this.plan.bytes.length > this.reading.end
+  }
+
+  /**
+   * All that was wrong, once it is over.
+   *
+   * @param wasReset whether the connection ended in an error
+   */
+  judge(wasReset: boolean): string[] {
     const answers = this.answers()
     const targets = this.reading.requests.map(({ target }) => expectedTarget(target))
     const faults = [...this.faults, ...answerFaults(answers, this.reading, targets)]
-    const mustAnswer = this.plan.ending === 'wait' && !this.isDisturbed
+    const isExcused = this.isDisturbed || (wasReset && this.#sendsOn)
+    const mustAnswer = this.plan.ending === 'wait' && !isExcused
     return mustAnswer && !this.isAnswered()
       ? [...faults, 'a request without a whole answer']
       : faults

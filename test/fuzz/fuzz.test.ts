@@ -137,12 +137,27 @@ t.test('what must not reach the caller is found', async (t) => {
   for (const [what, [bytes, fault]] of Object.entries(ANSWERED)) {
     const session = new Session({ id: '', bytes: SENT, cuts: [], ending: 'wait' })
     session.received = bytes
-    t.match(session.judge().join('\n'), fault, what)
+    t.match(session.judge(false).join('\n'), fault, what)
   }
   const reading = readRequests(SENT)
   const fine = answersIn(`HTTP/1.1 100 Continue\r\n\r\n${OK}${ECHO}\r\nok`, ['POST'])
   t.same(answerFaults(fine, reading, [expectedTarget('/Vendor')]), [], 'and no more')
 })
+
+t.test(
+  "a reset is nobody else's fault than that of who sends on behind the last request",
+  async (t) => {
+    const last = 'GET / HTTP/1.0\r\nhost: x\r\n\r\n'
+    for (const [bytes, faults] of [
+      [`${last}more`, 0],
+      [last, 1],
+    ] as const) {
+      const session = new Session({ id: '', bytes, cuts: [], ending: 'wait' })
+      t.equal(session.judge(true).length, faults)
+      t.equal(session.judge(false).length, 1)
+    }
+  },
+)
 
 t.test('a finding is told with the bytes that cause it', async (t) => {
   const plan = { id: '', bytes: 'G\0', cuts: [1], ending: 'wait' } as const
