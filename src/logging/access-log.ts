@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Journal } from '../proxy/journal.ts'
+import { lineWriter } from './line-writer.ts'
 
 export interface AccessLogOptions {
   readonly log: Logger
@@ -40,47 +41,66 @@ const levelOf = (target: string, journal: Journal): 'debug' | 'info' | 'warn' =>
 const sizeOf = ({ headers }: IncomingMessage): number | undefined =>
   headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
 
+/** For ids, which were checked when they came, and for our own words. */
+const word = (name: string, value: string | undefined): string =>
+  value === undefined ? '' : `,"${name}":"${value}"`
+
+const number = (name: string, value: number | undefined): string =>
+  value === undefined ? '' : `,"${name}":${value}`
+
+const text = (name: string, value: string | string[] | undefined): string =>
+  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
+
+const identity = ({ ids, trace }: Journal): string =>
+  word('request_id', ids.requestId) +
+  word('correlation_id', ids.correlationId) +
+  word('trace_id', trace.traceId) +
+  word('span_id', trace.spanId)
+
+const outcome = (response: ServerResponse, journal: Journal, endedAt: number): string =>
+  number('response_status', response.headersSent ? response.statusCode : undefined) +
+  number('response_time_ms', Math.round((endedAt - journal.startedAt) * 10) / 10) +
+  number('response_size_b', journal.responseBytes) +
+  word('token', journal.token) +
+  word('error_code', journal.failure) +
+  word('denied', journal.denied)
+
 /** Where the caller sits: personal data, unless it is asked for. */
-const callerFields = ({ socket, headers }: IncomingMessage, shown: boolean) => {
+const callerOf = ({ socket, headers }: IncomingMessage, shown: boolean): string => {
   const forwardedFor = headers['x-forwarded-for']
-  return {
-    remote_ip: shown ? socket.remoteAddress : REDACTED,
-    x_forwarded_for: shown || forwardedFor === undefined ? forwardedFor : REDACTED,
-  }
+  return (
+    text('remote_ip', shown ? socket.remoteAddress : REDACTED) +
+    text('x_forwarded_for', shown || forwardedFor === undefined ? forwardedFor : REDACTED)
+  )
 }
 
-export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog => ({
-  opened(request) {
-    // Node remembers the address if it was asked once, even when the connection is gone.
-    if (caller) void request.socket.remoteAddress
-  },
-  done(request, response, journal, endedAt) {
-    const target = request.url ?? ''
-    const level = levelOf(target, journal)
-    if (!log.isLevelEnabled(level)) return
-    // Other forms than a path may hold passwords.
-    const path = target.startsWith('/') ? withoutQuery(target) : '(no path)'
-    log[level](
-      {
-        type: 'request',
-        direction: 'IN',
-        request_id: journal.ids.requestId,
-        correlation_id: journal.ids.correlationId,
-        trace_id: journal.trace.traceId,
-        span_id: journal.trace.spanId,
-        method: request.method,
-        // OData filters carry personal data.
-        request: query && target.startsWith('/') ? target : path,
-        request_size_b: sizeOf(request),
-        response_status: response.headersSent ? response.statusCode : undefined,
-        response_time_ms: Math.round((endedAt - journal.startedAt) * 10) / 10,
-        response_size_b: journal.responseBytes,
-        token: journal.token,
-        error_code: journal.failure,
-        denied: journal.denied,
-        ...callerFields(request, caller),
-      },
-      `${request.method} ${path} ${response.writableFinished ? response.statusCode : 'not finished'}`,
-    )
-  },
-})
+export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog => {
+  const write = lineWriter(log)
+  return {
+    opened(request) {
+      // Node remembers the address if it was asked once, even when the connection is gone.
+      if (caller) void request.socket.remoteAddress
+    },
+    done(request, response, journal, endedAt) {
+      const { url: target = '', method } = request
+      const level = levelOf(target, journal)
+      if (!log.isLevelEnabled(level)) return
+      // Other forms than a path may hold passwords.
+      const path = target.startsWith('/') ? withoutQuery(target) : '(no path)'
+      const status = response.writableFinished ? response.statusCode : 'not finished'
+      write(
+        level,
+        word('type', 'request') +
+          word('direction', 'IN') +
+          identity(journal) +
+          word('method', method) +
+          // OData filters carry personal data.
+          text('request', query && target.startsWith('/') ? target : path) +
+          number('request_size_b', sizeOf(request)) +
+          outcome(response, journal, endedAt) +
+          callerOf(request, caller) +
+          text('msg', `${method} ${path} ${status}`),
+      )
+    },
+  }
+}
