@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AnswerHead } from './answer-head.ts'
 import type { Journal } from './journal.ts'
+import { streamed } from './streamed-garbage.ts'
 
 /** Where the body of an answer goes. */
 export interface Answer {
@@ -40,6 +41,7 @@ export class PlainAnswer implements Answer {
   }
 
   write(chunk: Buffer): boolean {
+    streamed(chunk.length)
     this.#journal.responseBytes += chunk.length
     if (this.#head.hold(chunk)) return true
     this.#head.send()

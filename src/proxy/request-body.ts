@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
+import { streamed } from './streamed-garbage.ts'
 
 /** A body that can be sent again is a Buffer, or null where there is none. */
 export type RequestBody = Buffer | Readable | null
@@ -31,6 +32,7 @@ const stream = (request: IncomingMessage, maxBytes: number): Readable => {
   let received = 0
   request.on('data', (chunk: Buffer) => {
     received += chunk.length
+    streamed(chunk.length)
     if (received > maxBytes) body.destroy(new BodyTooLargeError())
   })
   return body

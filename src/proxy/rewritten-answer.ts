@@ -8,6 +8,7 @@ import { MAX_HELD_BYTES, withoutBodyFields, type BodyPlan } from './answer-plan.
 import { breakOff } from './break-off.ts'
 import { createDecoder, decode } from './content-decoding.ts'
 import type { Translation } from './links.ts'
+import { streamed } from './streamed-garbage.ts'
 
 /** Of any length, in constant memory; without `Content-Length` and decoded. */
 export class StreamedAnswer implements Answer {
@@ -32,6 +33,7 @@ export class StreamedAnswer implements Answer {
   }
 
   write(chunk: Buffer): boolean {
+    streamed(chunk.length)
     this.#head.send()
     if (this.#coding === '') return this.#pass(chunk)
     this.#decoder ??= this.#openDecoder(chunk)
