@@ -44,6 +44,8 @@ const section = (all: readonly Results[]): string => {
 
 ## Figures
 
+![CPU per request, by proxy](performance.svg)
+
 CPU µs per request, in brackets ÷ plain \`@fastify/http-proxy\`; CPU seconds per GB for 10 MB. Node ${main.node}, ${main.date}.
 
 ${cpuTable(main)}

@@ -39,7 +39,7 @@ export const endProxies = (): void => {
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
 const launch = ({ environment, onOutput }: ProxyOptions) => {
-  const child = spawn(process.execPath, ['--expose-gc', PROGRAM], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', '--expose-gc', PROGRAM], {
     env: {
       SKP_PORT: '0',
       SKP_ADMIN_PORT: '0',
