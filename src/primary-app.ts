@@ -35,11 +35,13 @@ const createFleet = (options: PrimaryAppOptions) => {
   const own = new ProxyMetrics()
   const total = new ProxyMetrics()
   const { keys, logs } = createKeys(options, own)
-  let phase: Phase = 'running'
+  const lifecycle: { phase: Phase } = { phase: 'running' }
   const readiness = (): Readiness => {
     const states = keys.map((key) => key.state())
-    const ofKeys = readinessOf(phase, states)
-    return phase === 'running' ? withWorkers(ofKeys, fleet.serving, config.workers) : ofKeys
+    const ofKeys = readinessOf(lifecycle.phase, states)
+    return lifecycle.phase === 'running'
+      ? withWorkers(ofKeys, fleet.serving, config.workers)
+      : ofKeys
   }
   const fleet: WorkerFleet = new WorkerFleet({ ...options, keys, own, total, readiness })
   const levelOfWorkers = {
@@ -48,13 +50,8 @@ const createFleet = (options: PrimaryAppOptions) => {
     },
   }
   const stop = (): Promise<void> => {
-    phase = 'draining'
+    lifecycle.phase = 'draining'
     return fleet.stop()
-  }
-  const lifecycle = {
-    get phase() {
-      return phase
-    },
   }
   const views = { keys, logs: [...logs, levelOfWorkers], metrics: total, readiness, lifecycle }
   return { fleet, views, stop }

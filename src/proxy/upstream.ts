@@ -81,6 +81,9 @@ interface Exchange {
   readonly handler: ConnectionAware
 }
 
+const refuse = (handler: ConnectionAware): void =>
+  handler.onError?.(new errors.ClientDestroyedError())
+
 const clientOptions = (options: UpstreamOptions): Client.Options => ({
   pipelining: 1,
   allowH2: false,
@@ -108,6 +111,8 @@ export class UpstreamPool implements Upstream {
   readonly #free: UpstreamConnection[] = []
   /** As many as there may be requests in flight, at most. */
   readonly #waiting: Exchange[] = []
+  /** Takes nothing any more. */
+  destroyed = false
 
   constructor(options: UpstreamOptions) {
     const origin = new URL(options.origin)
@@ -117,12 +122,14 @@ export class UpstreamPool implements Upstream {
   }
 
   dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+    if (this.destroyed) return refuse(handler)
     const connection = this.#free.pop() ?? this.#another()
     if (connection === undefined) this.#waiting.push({ options, handler })
     else this.#send(connection, { options, handler })
   }
 
   dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+    if (this.destroyed) return refuse(handler)
     const connection = this.#open()
     connection.dispatch(options, handler)
     // Closes once the exchange is over.
@@ -131,9 +138,8 @@ export class UpstreamPool implements Upstream {
 
   /** Ends everything at once, exchanges under way included. */
   async destroy(): Promise<void> {
-    for (const { handler } of this.#waiting.splice(0)) {
-      handler.onError?.(new errors.ClientDestroyedError())
-    }
+    this.destroyed = true
+    for (const { handler } of this.#waiting.splice(0)) refuse(handler)
     await Promise.all(this.#connections.map((connection) => connection.destroy()))
   }
 

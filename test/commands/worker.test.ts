@@ -106,7 +106,10 @@ t.test(
   'workers have the token of the primary, and neither has the secret in its log',
   async (t) => {
     const api = await startServer(t, (_request, response) => response.end('{}'))
-    const program = await started(t, api.url, { SKP_CALLER_TOKEN: 'canary-caller-token' })
+    const program = await started(t, api.url, {
+      SKP_CALLER_TOKEN: 'canary-caller-token',
+      HTTPS_PROXY: 'http://user:canary-password@127.0.0.1:9',
+    })
     const headers = { 'x-caller-token': 'canary-caller-token' }
     for (const { port } of program.workers) t.equal((await call(port, { headers })).status, 200)
     t.equal((await call(program.workers[0]?.port ?? 0)).status, 403)

@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer } from '../fixtures/recording-server.ts'
+import { systemCode } from '../../src/errors.ts'
+import { UpstreamPool, type ConnectionAware } from '../../src/proxy/upstream.ts'
 
 /** Answers once per connection, then closes it when the next request arrives. */
 const dyingApi = (t: Test, seen: string[]) =>
@@ -62,3 +64,36 @@ t.test('a connection that dies in the middle of an answer is not tried again', a
   t.equal((await call(port)).headers['x-error-code'], 'upstream_reset')
   t.equal(seen.length, 2)
 })
+
+t.test(
+  'what waits for a connection that is destroyed is told so, and what comes later',
+  async (t) => {
+    const api = await startRawServer(t, () => {})
+    const limits = { connectTimeout: 5_000, responseTimeout: 5_000, idleTimeout: 5_000 }
+    const pool = new UpstreamPool({
+      origin: api.url,
+      ca: undefined,
+      proxy: undefined,
+      connections: 1,
+      ...limits,
+      maxHeaderSize: 8_192,
+    })
+    const failures: unknown[] = []
+    const handler = {
+      onConnect() {},
+      onHeaders: () => true,
+      onData: () => true,
+      onComplete() {},
+      onError: (error: unknown) => failures.push(error),
+    } as unknown as ConnectionAware
+    const request = { path: '/', method: 'GET' } as const
+    pool.dispatch(request, handler)
+    pool.dispatch(request, handler)
+    await pool.destroy()
+    pool.dispatch(request, handler)
+    pool.dispatchOnNewConnection(request, handler)
+    while (failures.length < 4) await new Promise(setImmediate)
+    const codes = failures.map((error) => systemCode(error))
+    t.equal(codes.join(), Array.from(codes, () => 'UND_ERR_DESTROYED').join())
+  },
+)
