@@ -8,6 +8,8 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json LICENSE ./
 COPY build ./build
 COPY src ./src
+# Its texts are shown by the console page.
+COPY docs/errors.md ./docs/errors.md
 # Readable for any user id, whatever the modes in the build context.
 RUN npm run build && chmod -R a+rX dist package.json LICENSE
 
