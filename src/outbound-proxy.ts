@@ -3,6 +3,7 @@
  * NO_PROXY, as curl reads them. Lower-case names come first, as they do there. Pure.
  */
 import { BlockList, isIP } from 'node:net'
+import { bareHost, portOf } from './host-and-port.ts'
 
 export interface OutboundProxy {
   /** Scheme, host and port, without the credential. */
@@ -60,18 +61,12 @@ const parse = ({ name, value }: Variable) => {
   }
 }
 
-/** `[::1]` → `::1` */
-const bare = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
-
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
-
-const portOf = ({ port, protocol }: URL): string =>
-  port === '' ? (protocol === 'https:' ? '443' : '80') : port
 
 const isWithin = (host: string, network: string, bits: string): boolean => {
   const list = new BlockList()
   try {
-    list.addSubnet(bare(network), Number(bits), familyOf(bare(network)))
+    list.addSubnet(bareHost(network), Number(bits), familyOf(bareHost(network)))
     return list.check(host, familyOf(host))
   } catch {
     return false
@@ -80,13 +75,13 @@ const isWithin = (host: string, network: string, bits: string): boolean => {
 
 /** `host`, `.domain`, `*.domain`, an address or a network, each but the last with or without a port. */
 const matches = (entry: string, url: URL): boolean => {
-  const host = bare(url.hostname)
+  const host = bareHost(url.hostname)
   const [, network, bits] = /^(.*)\/(\d+)$/.exec(entry) ?? []
   if (network !== undefined) return isIP(host) !== 0 && isWithin(host, network, bits as string)
   // More than one colon outside brackets is an address.
   const [, name = entry, port] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? []
-  if (port !== undefined && port !== portOf(url)) return false
-  const wanted = bare(name.replace(/^\*?\./, ''))
+  if (port !== undefined && port !== String(portOf(url))) return false
+  const wanted = bareHost(name.replace(/^\*?\./, ''))
   return host === wanted || (isIP(host) === 0 && host.endsWith(`.${wanted}`))
 }
 

@@ -10,6 +10,7 @@
 import { isIPv6, type Socket } from 'node:net'
 import { buildConnector, Client, errors } from 'undici'
 import { systemCode } from './errors.ts'
+import { bareHost, portOf } from './host-and-port.ts'
 import type { OutboundProxy } from './outbound-proxy.ts'
 
 /** Its message is public: it names the variable and what happened, but no host. */
@@ -108,12 +109,12 @@ const tunnelConnector = (
 ): buildConnector.connector => {
   const secure = buildConnector(options)
   const open = async (target: buildConnector.Options): Promise<Socket> => {
-    const { hostname, port, protocol } = target
+    const { hostname, protocol } = target
     const signal = AbortSignal.timeout(options.timeout)
     const isTls = protocol === 'https:'
     const httpSocket = await openTunnel(proxy, {
-      host: hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: Number(port || (isTls ? 443 : 80)),
+      host: bareHost(hostname),
+      port: portOf(target),
       ca: options.ca,
       signal,
     })

@@ -5,6 +5,7 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Config } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
+import { bareHost, portOf } from '../host-and-port.ts'
 import type { OutboundProxy, ProxyFor } from '../outbound-proxy.ts'
 import { REFUSED_CERTIFICATE } from '../token/client-credentials-grant.ts'
 import { openTunnel } from '../tunnel.ts'
@@ -58,14 +59,8 @@ const unlessAborted = <T>(signal: AbortSignal, work: Promise<T>): Promise<T> =>
     work.then(resolve, reject)
   })
 
-/** `[::1]` → `::1` */
-const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1')
-
-const portOf = ({ port, protocol }: URL): number =>
-  Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port)
-
 const tlsOptions = ({ url, client }: Place, ca: Online['ca']) => {
-  const host = hostOf(url)
+  const host = bareHost(url.hostname)
   return {
     ...client,
     ...(ca === undefined ? {} : { ca: [...ca] }),
@@ -78,7 +73,7 @@ const tlsOptions = ({ url, client }: Place, ca: Online['ca']) => {
 const open = (place: Place, addresses: readonly LookupAddress[], ca: Online['ca']) => {
   const { url } = place
   const target = {
-    host: hostOf(url),
+    host: bareHost(url.hostname),
     port: portOf(url),
     autoSelectFamily: true,
     // Those found before; with families to select from, all of them are asked for.
@@ -151,7 +146,7 @@ const reachDirectly = async (
 ): Promise<Finding> => {
   let found: readonly LookupAddress[]
   try {
-    found = await unlessAborted(signal, online.lookup(hostOf(place.url)))
+    found = await unlessAborted(signal, online.lookup(bareHost(place.url.hostname)))
   } catch (error) {
     const problem = dnsAdvice(systemCode(error))
     const nothing = { addresses: [], chain: [], protocol: null }
@@ -175,7 +170,12 @@ const reachThrough = async (
   const { url } = place
   let tunnel: Socket
   try {
-    tunnel = await openTunnel(proxy, { host: hostOf(url), port: portOf(url), ca, signal })
+    tunnel = await openTunnel(proxy, {
+      host: bareHost(url.hostname),
+      port: portOf(url),
+      ca,
+      signal,
+    })
   } catch (error) {
     const problem = tunnelAdvice(error as Error, proxy.variable)
     return { ...parts, chain: [], protocol: null, exitCode: EXIT.connection, problem }
