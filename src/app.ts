@@ -20,6 +20,7 @@ import { createAnswerOpener, timed } from './proxy/open-answer.ts'
 import { proxyPlugin } from './proxy/proxy-plugin.ts'
 import { createRequestRewriter } from './proxy/rewritten-request.ts'
 import { explained, ServerTiming } from './proxy/server-timing.ts'
+import { Turn } from './proxy/turn.ts'
 import type { KeyWatcher } from './service-key/key-watcher.ts'
 
 export interface AppOptions extends BoundKeysOptions {
@@ -100,6 +101,7 @@ export const createServer = async (
   await server.app.register(proxyPlugin, {
     mounts,
     openAnswer: timed(config.explain === 'on' ? explained(opener) : opener, frame.now),
+    turn: new Turn(),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,

@@ -1,7 +1,6 @@
 /**
- * The head of an answer on its way to the caller. It waits for what arrived together with it, so
- * that all of a small answer goes out in one write, but for nothing more: a caller is told at once
- * that the API has begun to answer.
+ * The head of an answer on its way to the caller. It is held for what arrives together with it, so
+ * that all of a small answer goes out in one write.
  */
 import type { ServerResponse } from 'node:http'
 
@@ -35,14 +34,11 @@ export class AnswerHead {
     this.#response = response
     this.#text = reasonPhrase(text)
     this.#headers = headers
-    const flush = (): void => {
-      if (this.send()) response.flushHeaders()
-    }
-    queueMicrotask(() => {
-      // A body that is broken from its first byte on shows when its socket has closed, which is
-      // after the next round of the event loop.
-      if (this.#held) setImmediate(() => setImmediate(flush))
-    })
+  }
+
+  /** Sends it, and what is held with it. */
+  flush(): void {
+    if (this.send()) this.#response.flushHeaders()
   }
 
   /** @returns whether the piece goes out together with the head; if not, it has to be written */

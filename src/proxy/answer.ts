@@ -9,6 +9,8 @@ export interface Answer {
   readonly status: number
   /** @returns whether more is welcome; else `resume` is called once it is */
   write(chunk: Buffer): boolean
+  /** Nothing more comes soon: what is there should be on its way. */
+  flush(): void
   end(): void
   /** The exchange has failed: what has not been sent will not be sent any more. */
   drop(): void
@@ -46,6 +48,10 @@ export class PlainAnswer implements Answer {
     if (this.#head.hold(chunk)) return true
     this.#head.send()
     return this.#response.write(chunk)
+  }
+
+  flush(): void {
+    this.#head.flush()
   }
 
   end(): void {

@@ -17,7 +17,7 @@ export const callerTimeout = (idleTimeout: number): Failure => ({
  *
  * @param idleTimeout in ms
  */
-export const judgeIdle = (
+const judgeIdle = (
   request: IncomingMessage,
   response: ServerResponse,
   idleTimeout: number,
@@ -28,4 +28,17 @@ export const judgeIdle = (
   return request.isPaused()
     ? { code: 'upstream_timeout', detail: detailOf(idleTimeout) }
     : callerTimeout(idleTimeout)
+}
+
+/** @param onIdle told once nothing has moved for so long that waiting makes no sense */
+export const watchIdle = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  idleTimeout: number,
+  onIdle: (verdict: 'close' | Failure) => void,
+): void => {
+  response.setTimeout(idleTimeout, () => {
+    const verdict = judgeIdle(request, response, idleTimeout)
+    if (verdict !== 'wait') onIdle(verdict)
+  })
 }

@@ -9,10 +9,10 @@ import { systemCode, type Failure } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
-import type { Answer } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import { departureOf } from './caller-departure.ts'
-import { judgeIdle } from './caller-idle.ts'
+import { watchIdle } from './caller-idle.ts'
+import { Delivery } from './delivery.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
 import { passOver } from './interim-answers.ts'
 import type { Journal } from './journal.ts'
@@ -28,6 +28,7 @@ import {
   lacksScope,
   type UnauthorizedOptions,
 } from './unauthorized-replay.ts'
+import type { Turn } from './turn.ts'
 import type { ConnectionAware, UpstreamConnection } from './upstream.ts'
 import { isConnectionLoss, upstreamFailure, type TimeLimits } from './upstream-errors.ts'
 
@@ -37,6 +38,7 @@ export interface ForwardOptions extends UnauthorizedOptions {
   /** SKP_RENEW_ON_403 */
   readonly renewOnForbidden: boolean
   readonly openAnswer: AnswerOpener
+  readonly turn: Turn
   /** Told of every transport failure, before or in the middle of an answer. */
   readonly onTransportError: (error: unknown, journal: Journal) => void
 }
@@ -69,6 +71,7 @@ class Attempt implements ConnectionAware {
   declare connection: UpstreamConnection
   readonly #options: ForwardOptions
   readonly #job: ForwardRequest
+  readonly #tokens: TokenSource
   #abort: ((reason: Error) => void) | undefined
   #reused = false
   #callerGone = false
@@ -77,21 +80,19 @@ class Attempt implements ConnectionAware {
   #stale = false
   /** The first byte of an answer has arrived. */
   #answering = false
-  #answer: Answer | undefined
+  #delivery: Delivery | undefined
   /** Bytes of an answer that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
 
   constructor(options: ForwardOptions, job: ForwardRequest) {
     this.#options = options
     this.#job = job
+    this.#tokens = job.mount.tokens
     job.response.once('close', () => {
       if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
     })
-    job.response.setTimeout(options.limits.idleTimeout, () => this.#onIdle())
-  }
-
-  get #tokens(): TokenSource {
-    return this.#job.mount.tokens
+    const { idleTimeout } = options.limits
+    watchIdle(job.request, job.response, idleTimeout, (verdict) => this.#onIdle(verdict))
   }
 
   dispatch(): void {
@@ -133,12 +134,13 @@ class Attempt implements ConnectionAware {
     // A caller that closes its connection now meets no closed door later.
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
     const answer = { request, response, journal, status, text, headers, resume }
-    this.#answer = this.#options.openAnswer(answer, mount)
+    const { openAnswer, turn } = this.#options
+    this.#delivery = new Delivery(turn, openAnswer(answer, mount), (error) => this.onError(error))
     return true
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#discarded === undefined) return (this.#answer as Answer).write(chunk)
+    if (this.#discarded === undefined) return (this.#delivery as Delivery).answer.write(chunk)
     this.#discarded += chunk.length
     if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
     return true
@@ -146,7 +148,7 @@ class Attempt implements ConnectionAware {
 
   onComplete(): void {
     if (this.#discarded !== undefined) return
-    this.#answer?.end()
+    this.#delivery?.complete()
     discardBody(this.#job.request)
   }
 
@@ -154,7 +156,7 @@ class Attempt implements ConnectionAware {
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
     if (this.#isWhole(error)) return this.onComplete()
-    this.#answer?.drop()
+    this.#delivery?.cancel()
     if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
     const { response, journal } = this.#job
     const failure = upstreamFailure(error, this.#options.limits)
@@ -164,20 +166,18 @@ class Attempt implements ConnectionAware {
 
   /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */
   #isWhole(error: Error): boolean {
-    return this.#answer?.status === 304 && systemCode(error) === LENGTH_MISMATCH
+    return this.#delivery?.answer.status === 304 && systemCode(error) === LENGTH_MISMATCH
   }
 
   #giveUp(): void {
     this.#callerGone = true
+    this.#delivery?.cancel()
     this.#abort?.(GIVEN_UP)
   }
 
-  #onIdle(): void {
-    const { request, response } = this.#job
-    const verdict = judgeIdle(request, response, this.#options.limits.idleTimeout)
-    if (verdict === 'wait') return
+  #onIdle(verdict: 'close' | Failure): void {
     this.#giveUp()
-    if (verdict === 'close') response.destroy()
+    if (verdict === 'close') this.#job.response.destroy()
     else this.#fail(verdict)
   }
 

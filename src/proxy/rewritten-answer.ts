@@ -40,6 +40,10 @@ export class StreamedAnswer implements Answer {
     return this.#decoder.write(chunk)
   }
 
+  flush(): void {
+    this.#head.flush()
+  }
+
   end(): void {
     this.#head.send()
     if (this.#decoder === undefined) this.#finish()
@@ -104,6 +108,9 @@ export class CollectedAnswer implements Answer {
     this.#received += chunk.length
     return this.#received <= MAX_HELD_BYTES || this.#stream().wantsMore
   }
+
+  /** What is held, is held until it is whole. */
+  flush(): void {}
 
   end(): void {
     if (this.#streamed !== undefined) return this.#streamed.end()

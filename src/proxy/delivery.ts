@@ -1,0 +1,62 @@
+/** When an answer goes out: at the ends of turns, see turn.ts. */
+import type { Answer } from './answer.ts'
+import type { Turn, TurnTask } from './turn.ts'
+
+/**
+ * A caller is told soon that the API has begun to answer, but a body that is broken from its first byte
+ * on shows when its socket has closed, which is in the next turn.
+ */
+const HEAD_TURNS = 1
+
+export class Delivery implements TurnTask {
+  readonly answer: Answer
+  readonly #turn: Turn
+  readonly #onError: (error: Error) => void
+  #isComplete = false
+  #isCancelled = false
+  /** The end of a turn is waited for. */
+  #isDue = false
+  /** Turns that the head still waits for what comes behind it. */
+  #patience = HEAD_TURNS
+
+  /** @param onError told if the answer cannot be sent, as undici tells what its callbacks throw */
+  constructor(turn: Turn, answer: Answer, onError: (error: Error) => void) {
+    this.#turn = turn
+    this.answer = answer
+    this.#onError = onError
+    this.#await()
+  }
+
+  /** All of the answer is there. */
+  complete(): void {
+    this.#isComplete = true
+    this.#await()
+  }
+
+  /** What has not been sent will not be sent any more. */
+  cancel(): void {
+    this.#isCancelled = true
+    this.answer.drop()
+  }
+
+  endOfTurn(): void {
+    this.#isDue = false
+    if (this.#isCancelled) return
+    try {
+      if (this.#isComplete) this.answer.end()
+      else if (this.#patience === 0) this.answer.flush()
+      else {
+        this.#patience -= 1
+        this.#await()
+      }
+    } catch (error) {
+      this.#onError(error as Error)
+    }
+  }
+
+  #await(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    this.#turn.add(this)
+  }
+}

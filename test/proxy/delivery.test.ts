@@ -1,0 +1,72 @@
+import t from 'tap'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Answer } from '../../src/proxy/answer.ts'
+import { Delivery } from '../../src/proxy/delivery.ts'
+import { Turn } from '../../src/proxy/turn.ts'
+
+const NOBODY = (error: Error): never => {
+  throw error
+}
+
+/** An answer that writes down what is asked of it. */
+const recorded = (rest: Partial<Answer> = {}) => {
+  const calls: string[] = []
+  const answer: Answer = {
+    status: 200,
+    write: () => true,
+    flush: () => void calls.push('flush'),
+    end: () => void calls.push('end'),
+    drop: () => void calls.push('drop'),
+    ...rest,
+  }
+  return { answer, calls }
+}
+
+t.test('an answer that is complete goes out whole at the end of the turn', async (t) => {
+  const { answer, calls } = recorded()
+  new Delivery(new Turn(), answer, NOBODY).complete()
+  await Promise.resolve()
+  t.same(calls, [], 'not before')
+  await nextTurn()
+  t.same(calls, ['end'])
+  await nextTurn()
+  t.same(calls, ['end'], 'and once')
+})
+
+t.test('a head whose body is late goes out after the next turn', async (t) => {
+  const { answer, calls } = recorded()
+  const delivery = new Delivery(new Turn(), answer, NOBODY)
+  await nextTurn()
+  t.same(calls, [], 'the body may be broken')
+  await nextTurn()
+  t.same(calls, ['flush'])
+  await nextTurn()
+  delivery.complete()
+  await nextTurn()
+  t.same(calls, ['flush', 'end'])
+})
+
+t.test('what is cancelled before the end of its turn never goes out', async (t) => {
+  const { answer, calls } = recorded()
+  const delivery = new Delivery(new Turn(), answer, NOBODY)
+  delivery.complete()
+  delivery.cancel()
+  await nextTurn()
+  t.same(calls, ['drop'])
+})
+
+t.test('an answer that cannot be sent harms none of the others', async (t) => {
+  const turn = new Turn()
+  const errors: Error[] = []
+  const broken = recorded({
+    end() {
+      throw new Error('a defect')
+    },
+  })
+  const whole = recorded()
+  new Delivery(turn, broken.answer, (error) => void errors.push(error)).complete()
+  new Delivery(turn, whole.answer, NOBODY).complete()
+  await nextTurn()
+  t.match(errors, [{ message: 'a defect' }])
+  t.same(whole.calls, ['end'])
+})
