@@ -22,7 +22,8 @@ const judgeIdle = (
   response: ServerResponse,
   idleTimeout: number,
 ): 'wait' | 'close' | Failure => {
-  if (response.writableNeedDrain) return 'close'
+  const isUntaken = response.writableEnded && !response.writableFinished
+  if (response.writableNeedDrain || isUntaken) return 'close'
   if (request.complete || response.headersSent) return 'wait'
   // Paused by backpressure: it is the API that takes no more of the body.
   return request.isPaused()

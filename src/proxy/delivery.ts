@@ -1,4 +1,5 @@
 /** When an answer goes out: at the ends of turns, see turn.ts. */
+import type { ServerResponse } from 'node:http'
 import type { Answer } from './answer.ts'
 import type { Turn, TurnTask } from './turn.ts'
 
@@ -8,10 +9,19 @@ import type { Turn, TurnTask } from './turn.ts'
  */
 const HEAD_TURNS = 1
 
+/** Whoever has an answer delivered. */
+export interface Sender {
+  /** It cannot be sent. */
+  onError(error: Error): void
+  /** All of it is on its way, but the caller has not taken it yet. */
+  onUntaken(): void
+}
+
 export class Delivery implements TurnTask {
   readonly answer: Answer
   readonly #turn: Turn
-  readonly #onError: (error: Error) => void
+  readonly #response: ServerResponse
+  readonly #sender: Sender
   #isComplete = false
   #isCancelled = false
   /** The end of a turn is waited for. */
@@ -19,11 +29,11 @@ export class Delivery implements TurnTask {
   /** Turns that the head still waits for what comes behind it. */
   #patience = HEAD_TURNS
 
-  /** @param onError told if the answer cannot be sent, as undici tells what its callbacks throw */
-  constructor(turn: Turn, answer: Answer, onError: (error: Error) => void) {
+  constructor(turn: Turn, answer: Answer, response: ServerResponse, sender: Sender) {
     this.#turn = turn
     this.answer = answer
-    this.#onError = onError
+    this.#response = response
+    this.#sender = sender
     this.#await()
   }
 
@@ -43,15 +53,20 @@ export class Delivery implements TurnTask {
     this.#isDue = false
     if (this.#isCancelled) return
     try {
-      if (this.#isComplete) this.answer.end()
+      if (this.#isComplete) this.#end()
       else if (this.#patience === 0) this.answer.flush()
       else {
         this.#patience -= 1
         this.#await()
       }
     } catch (error) {
-      this.#onError(error as Error)
+      this.#sender.onError(error as Error)
     }
+  }
+
+  #end(): void {
+    this.answer.end()
+    if (this.#response.writableLength > 0) this.#sender.onUntaken()
   }
 
   #await(): void {

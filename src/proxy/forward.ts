@@ -3,60 +3,22 @@
  * response, ties the two connections together (abort, backpressure) and ends in every case with
  * an answer or a closed connection.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { systemCode, type Failure } from '../errors.ts'
-import type { Phase } from '../lifecycle.ts'
-import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
 import { breakOff } from './break-off.ts'
 import { departureOf } from './caller-departure.ts'
 import { watchIdle } from './caller-idle.ts'
-import { Delivery } from './delivery.ts'
+import { Delivery, type Sender } from './delivery.ts'
 import { discardBody, sendFailure } from './failure-answer.ts'
+import type { ForwardOptions, ForwardRequest } from './forward-request.ts'
 import { passOver } from './interim-answers.ts'
-import type { Journal } from './journal.ts'
-import type { Mount } from './mount.ts'
-import type { AnswerOpener } from './open-answer.ts'
 import { repeatableMethod } from './repeatable-method.ts'
-import type { RequestBody } from './request-body.ts'
+import { isStreamed } from './request-body.ts'
 import { fieldValues, responseHeaders } from './response-headers.ts'
-import {
-  isHeld,
-  isRepeatable,
-  judgeUnauthorized,
-  lacksScope,
-  type UnauthorizedOptions,
-} from './unauthorized-replay.ts'
-import type { Turn } from './turn.ts'
+import { isHeld, isRepeatable, judgeUnauthorized, lacksScope } from './unauthorized-replay.ts'
 import type { ConnectionAware, UpstreamConnection } from './upstream.ts'
-import { isConnectionLoss, upstreamFailure, type TimeLimits } from './upstream-errors.ts'
-
-export interface ForwardOptions extends UnauthorizedOptions {
-  readonly limits: TimeLimits
-  readonly lifecycle: { readonly phase: Phase }
-  /** SKP_RENEW_ON_403 */
-  readonly renewOnForbidden: boolean
-  readonly openAnswer: AnswerOpener
-  readonly turn: Turn
-  /** Told of every transport failure, before or in the middle of an answer. */
-  readonly onTransportError: (error: unknown, journal: Journal) => void
-}
-
-export interface ForwardRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly journal: Journal
-  readonly mount: Mount
-  readonly body: RequestBody
-  readonly token: AccessToken
-  /** Alternating names and values; the last value is that of `Authorization`. */
-  readonly headers: readonly string[]
-  /** Sent again on a new connection, after the first one died. */
-  readonly retried?: boolean
-  /** Sent again with a new token, after a 401. */
-  readonly replayed?: boolean
-}
+import { isConnectionLoss, upstreamFailure } from './upstream-errors.ts'
 
 const LENGTH_MISMATCH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 
@@ -66,7 +28,7 @@ const MAX_DISCARDED_BYTES = 64 * 1024
 /** What undici is told when it is to give up; it never leaves this file. */
 const GIVEN_UP = new Error('given up')
 
-class Attempt implements ConnectionAware {
+class Attempt implements ConnectionAware, Sender {
   /** Set by the connection itself before it calls anything else here. */
   declare connection: UpstreamConnection
   readonly #options: ForwardOptions
@@ -75,6 +37,7 @@ class Attempt implements ConnectionAware {
   #abort: ((reason: Error) => void) | undefined
   #reused = false
   #callerGone = false
+  #isWatched = false
   /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
   #waited = false
   #stale = false
@@ -91,8 +54,7 @@ class Attempt implements ConnectionAware {
     job.response.once('close', () => {
       if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
     })
-    const { idleTimeout } = options.limits
-    watchIdle(job.request, job.response, idleTimeout, (verdict) => this.#onIdle(verdict))
+    if (isStreamed(job.body)) this.onUntaken()
   }
 
   dispatch(): void {
@@ -135,12 +97,16 @@ class Attempt implements ConnectionAware {
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
     const answer = { request, response, journal, status, text, headers, resume }
     const { openAnswer, turn } = this.#options
-    this.#delivery = new Delivery(turn, openAnswer(answer, mount), (error) => this.onError(error))
+    this.#delivery = new Delivery(turn, openAnswer(answer, mount), response, this)
     return true
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#discarded === undefined) return (this.#delivery as Delivery).answer.write(chunk)
+    if (this.#discarded === undefined) {
+      const wantsMore = (this.#delivery as Delivery).answer.write(chunk)
+      if (!wantsMore) this.onUntaken()
+      return wantsMore
+    }
     this.#discarded += chunk.length
     if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
     return true
@@ -173,6 +139,15 @@ class Attempt implements ConnectionAware {
     this.#callerGone = true
     this.#delivery?.cancel()
     this.#abort?.(GIVEN_UP)
+  }
+
+  /** A caller is watched from here on; while nothing is to come from it or to it, that is spared. */
+  onUntaken(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    const { request, response } = this.#job
+    const { idleTimeout } = this.#options.limits
+    watchIdle(request, response, idleTimeout, (verdict) => this.#onIdle(verdict))
   }
 
   #onIdle(verdict: 'close' | Failure): void {

@@ -9,6 +9,9 @@ import { streamed } from './streamed-garbage.ts'
 /** A body that can be sent again is a Buffer, or null where there is none. */
 export type RequestBody = Buffer | Readable | null
 
+/** Whether it is still on its way while the request is sent. */
+export const isStreamed = (body: RequestBody): boolean => body !== null && !Buffer.isBuffer(body)
+
 /** A held body of at most this size can be sent again. */
 export const MAX_HELD_BYTES = 64 * 1024
 

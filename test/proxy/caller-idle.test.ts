@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import { watchIdle } from '../../src/proxy/caller-idle.ts'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startStreamingServer } from '../fixtures/recording-server.ts'
@@ -73,4 +74,25 @@ t.test('a caller that waits for a slow API is not idle', async (t) => {
   })
   const { port } = await startProxy(t, { api: api.url, settings })
   t.equal((await call(port)).body.toString(), 'late')
+})
+
+t.test('a caller that does not take the end of its answer is cut off, too', async (t) => {
+  const server = http.createServer((request, response) => {
+    response.end(Buffer.alloc(50_000_000))
+    watchIdle(request, response, 50, (verdict) => {
+      t.equal(verdict, 'close')
+      response.destroy()
+    })
+  })
+  t.teardown(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const socket = net.connect(port, '127.0.0.1').pause()
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  const [, response] = (await once(server, 'request')) as [unknown, http.ServerResponse]
+  await once(response, 'close')
+  t.notOk(response.writableFinished)
 })

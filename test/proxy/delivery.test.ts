@@ -1,11 +1,19 @@
 import t from 'tap'
+import type { ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Answer } from '../../src/proxy/answer.ts'
-import { Delivery } from '../../src/proxy/delivery.ts'
+import { Delivery, type Sender } from '../../src/proxy/delivery.ts'
 import { Turn } from '../../src/proxy/turn.ts'
 
-const NOBODY = (error: Error): never => {
-  throw error
+const taken = { writableLength: 0 } as ServerResponse
+
+const nobody: Sender = {
+  onError(error) {
+    throw error
+  },
+  onUntaken() {
+    throw new Error('all of it was taken')
+  },
 }
 
 /** An answer that writes down what is asked of it. */
@@ -24,7 +32,7 @@ const recorded = (rest: Partial<Answer> = {}) => {
 
 t.test('an answer that is complete goes out whole at the end of the turn', async (t) => {
   const { answer, calls } = recorded()
-  new Delivery(new Turn(), answer, NOBODY).complete()
+  new Delivery(new Turn(), answer, taken, nobody).complete()
   await Promise.resolve()
   t.same(calls, [], 'not before')
   await nextTurn()
@@ -35,7 +43,7 @@ t.test('an answer that is complete goes out whole at the end of the turn', async
 
 t.test('a head whose body is late goes out after the next turn', async (t) => {
   const { answer, calls } = recorded()
-  const delivery = new Delivery(new Turn(), answer, NOBODY)
+  const delivery = new Delivery(new Turn(), answer, taken, nobody)
   await nextTurn()
   t.same(calls, [], 'the body may be broken')
   await nextTurn()
@@ -48,7 +56,7 @@ t.test('a head whose body is late goes out after the next turn', async (t) => {
 
 t.test('what is cancelled before the end of its turn never goes out', async (t) => {
   const { answer, calls } = recorded()
-  const delivery = new Delivery(new Turn(), answer, NOBODY)
+  const delivery = new Delivery(new Turn(), answer, taken, nobody)
   delivery.complete()
   delivery.cancel()
   await nextTurn()
@@ -64,9 +72,21 @@ t.test('an answer that cannot be sent harms none of the others', async (t) => {
     },
   })
   const whole = recorded()
-  new Delivery(turn, broken.answer, (error) => void errors.push(error)).complete()
-  new Delivery(turn, whole.answer, NOBODY).complete()
+  new Delivery(turn, broken.answer, taken, {
+    ...nobody,
+    onError: (error) => errors.push(error),
+  }).complete()
+  new Delivery(turn, whole.answer, taken, nobody).complete()
   await nextTurn()
   t.match(errors, [{ message: 'a defect' }])
   t.same(whole.calls, ['end'])
+})
+
+t.test('it is told when a caller does not take all of an answer', async (t) => {
+  const { answer, calls } = recorded()
+  const response = { writableLength: 1 } as ServerResponse
+  const sender = { ...nobody, onUntaken: () => calls.push('untaken') }
+  new Delivery(new Turn(), answer, response, sender).complete()
+  await nextTurn()
+  t.same(calls, ['end', 'untaken'])
 })

@@ -1,0 +1,37 @@
+/** What one exchange with the API is made of. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Phase } from '../lifecycle.ts'
+import type { AccessToken } from '../token/access-token.ts'
+import type { Journal } from './journal.ts'
+import type { Mount } from './mount.ts'
+import type { AnswerOpener } from './open-answer.ts'
+import type { RequestBody } from './request-body.ts'
+import type { Turn } from './turn.ts'
+import type { UnauthorizedOptions } from './unauthorized-replay.ts'
+import type { TimeLimits } from './upstream-errors.ts'
+
+export interface ForwardOptions extends UnauthorizedOptions {
+  readonly limits: TimeLimits
+  readonly lifecycle: { readonly phase: Phase }
+  /** SKP_RENEW_ON_403 */
+  readonly renewOnForbidden: boolean
+  readonly openAnswer: AnswerOpener
+  readonly turn: Turn
+  /** Told of every transport failure, before or in the middle of an answer. */
+  readonly onTransportError: (error: unknown, journal: Journal) => void
+}
+
+export interface ForwardRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly journal: Journal
+  readonly mount: Mount
+  readonly body: RequestBody
+  readonly token: AccessToken
+  /** Alternating names and values; the last value is that of `Authorization`. */
+  readonly headers: readonly string[]
+  /** Sent again on a new connection, after the first one died. */
+  readonly retried?: boolean
+  /** Sent again with a new token, after a 401. */
+  readonly replayed?: boolean
+}
