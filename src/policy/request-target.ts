@@ -45,15 +45,25 @@ const decodedFault = (path: string): string | undefined => {
   return 'The path is encoded too many times.'
 }
 
+/** Has neither escapes nor dot segments that lead upwards: to every server it means what is written. */
+const isPlain = (path: string): boolean => !path.includes('%') && !path.includes('..')
+
 const pathFault = (path: string): string | undefined => {
   if (!path.startsWith('/')) return 'The request target must begin with a slash.'
   if (path.startsWith('//')) return 'The path must not begin with two slashes.'
-  // Most paths have nothing that decoding could change.
-  if (!path.includes('%') && !path.includes('..')) return undefined
+  if (isPlain(path)) return undefined
   return /%(?![0-9a-f]{2})/i.test(path)
     ? 'The path has a % that begins no escape.'
     : decodedFault(path)
 }
+
+const pathOf = (target: string): string => {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+/** Whether nobody can read anything else into the path of an accepted target; most are of this kind. */
+export const isPlainTarget = (target: string): boolean => isPlain(pathOf(target))
 
 const isBelow = (path: string, basePath: string): boolean =>
   path === basePath || path.startsWith(`${basePath}/`)
@@ -64,8 +74,7 @@ const isBelow = (path: string, basePath: string): boolean =>
  */
 export const resolveTarget = (target: string, basePath: string): RequestTarget => {
   if (FORBIDDEN.test(target)) return refuse('The request target has a character no URL may have.')
-  const query = target.indexOf('?')
-  const path = query === -1 ? target : target.slice(0, query)
+  const path = pathOf(target)
   const fault = pathFault(path)
   if (fault !== undefined) return refuse(fault)
   // Links of the API itself are path-absolute: they carry the base path already.

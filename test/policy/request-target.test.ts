@@ -1,6 +1,8 @@
+import httpProxy from '@fastify/http-proxy'
 import * as fc from 'fast-check'
+import Fastify from 'fastify'
 import t from 'tap'
-import { resolveTarget } from '../../src/policy/request-target.ts'
+import { isPlainTarget, resolveTarget } from '../../src/policy/request-target.ts'
 
 const BASE = '/intas/entities/v1'
 const resolve = (target: string, basePath = BASE) => {
@@ -195,4 +197,35 @@ t.test('a control character is found however often it is encoded', async (t) => 
   for (const target of ['/%2500', '/%250d%250aX', '/.%2509./x', '/%25%30%30']) {
     t.equal(resolve(target), undefined, target)
   }
+})
+
+t.test('a target is plain if its path has no escape and no two dots', async (t) => {
+  for (const target of ['/', '/Vendor', "/Vendor('a')", '/a.b/./c', '/Vendor?$filter=%20..']) {
+    t.ok(isPlainTarget(target), target)
+  }
+  for (const target of ["/Vendor('%2e')", '/..a', '/a/..', "/P('a%')"]) {
+    t.notOk(isPlainTarget(target), target)
+  }
+})
+
+t.test('http-proxy finds nothing wrong with a plain path that was accepted', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(httpProxy, {
+    upstream: 'http://127.0.0.1:1',
+    handler: (_request, reply) => reply.send('through'),
+  })
+  const pieces = ['/', '.', ';', ':', '@', 'a', 'A', "'", '(', '$', '~', 'http:', '2e', '+', '=']
+  const target = fc.array(fc.constantFrom(...pieces), { maxLength: 8 })
+  let plain = 0
+  await fc.assert(
+    fc.asyncProperty(target, async (parts) => {
+      const url = `/${parts.join('')}`
+      if (!isPlainTarget(url) || resolve(url) === undefined) return true
+      plain += 1
+      return (await app.inject({ url })).body === 'through'
+    }),
+    { numRuns: 500 },
+  )
+  t.ok(plain > 100, `${plain} targets`)
 })
