@@ -57,7 +57,7 @@ export const createAdmission = (options: AdmissionOptions) => {
       if (denied !== undefined) return denied
     }
     inFlight += 1
-    response.once('close', leave)
+    response.on('close', leave)
     journal.mount = mount
     journal.path = target.path
     return undefined

@@ -33,13 +33,14 @@ export class PlainAnswer implements Answer {
   readonly #head: AnswerHead
   readonly #response: ServerResponse
   readonly #journal: Journal
+  readonly #resume: () => void
 
   constructor({ response, journal, status, text, headers, resume }: AnswerOptions) {
     this.status = status
     this.#response = response
     this.#journal = journal
     this.#head = new AnswerHead(response, status, text, headers)
-    response.on('drain', resume)
+    this.#resume = resume
   }
 
   write(chunk: Buffer): boolean {
@@ -47,7 +48,9 @@ export class PlainAnswer implements Answer {
     this.#journal.responseBytes += chunk.length
     if (this.#head.hold(chunk)) return true
     this.#head.send()
-    return this.#response.write(chunk)
+    if (this.#response.write(chunk)) return true
+    this.#response.once('drain', this.#resume)
+    return false
   }
 
   flush(): void {

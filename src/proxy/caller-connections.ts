@@ -32,7 +32,8 @@ export class CallerConnections {
   #closed(socket: Socket): void {
     for (const response of this.#queued.get(socket) ?? []) {
       response.destroy()
-      response.emit('close')
+      // Once for each, so that listeners may be cheap ones that stay.
+      if (!response.closed) response.emit('close')
     }
     this.#queued.delete(socket)
     this.#answers.delete(socket)

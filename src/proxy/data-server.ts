@@ -115,7 +115,7 @@ const createOpening =
     request.journal = journal
     connections.began(socket, reply.raw)
     options.onOpen(request.raw)
-    reply.raw.once('close', () => options.onDone(request.raw, reply.raw, journal))
+    reply.raw.on('close', () => options.onDone(request.raw, reply.raw, journal))
     const fault = framingFault(request.raw)
     if (fault === undefined) return true
     // RFC 9112 §6.3

@@ -51,7 +51,7 @@ class Attempt implements ConnectionAware, Sender {
     this.#options = options
     this.#job = job
     this.#tokens = job.mount.tokens
-    job.response.once('close', () => {
+    job.response.on('close', () => {
       if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
     })
     if (isStreamed(job.body)) this.onUntaken()

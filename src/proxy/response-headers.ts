@@ -2,8 +2,32 @@
 import { isHopByHop, nominatedNames } from './hop-by-hop.ts'
 import type { RequestIds } from './request-ids.ts'
 
-/** Bytes as they came: a header is latin1 by definition (RFC 9110 §5.5). */
-const decode = (raw: readonly Buffer[]): string[] => raw.map((part) => part.toString('latin1'))
+/** Whether the parts lie one behind the other in one piece of memory, as those of one read do. */
+const areTogether = (raw: readonly Buffer[]): boolean => {
+  let end = 0
+  for (const part of raw) {
+    if (part.buffer !== raw[0]?.buffer || part.byteOffset < end) return false
+    end = part.byteOffset + part.length
+  }
+  return true
+}
+
+/**
+ * Bytes as they came: a header is latin1 by definition (RFC 9110 §5.5). A head that arrived at once is
+ * decoded at once and cut, which costs less than a call into native code for each part.
+ */
+const decode = (raw: readonly Buffer[]): string[] => {
+  const [first] = raw
+  const last = raw.at(-1)
+  if (first === undefined || last === undefined) return []
+  if (!areTogether(raw)) return raw.map((part) => part.toString('latin1'))
+  const start = first.byteOffset
+  const head = Buffer.from(first.buffer, start, last.byteOffset + last.length - start)
+  const text = head.toString('latin1')
+  return raw.map(({ byteOffset, length }) =>
+    text.slice(byteOffset - start, byteOffset - start + length),
+  )
+}
 
 /** The client library undoes `chunked` only, and the caller is not told of any other coding. */
 class TransferCodingError extends Error {

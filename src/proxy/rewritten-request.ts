@@ -64,6 +64,7 @@ export const fitLength = (
   headers: string[],
   body: RequestBody,
 ): string[] => {
+  if (body === null) return headers
   const length = Buffer.isBuffer(body) ? String(body.length) : undefined
   const isChanged = length === undefined ? body instanceof LinkTransform : length !== announced
   const at = headers.findIndex((name, i) => i % 2 === 0 && /^content-length$/i.test(name))

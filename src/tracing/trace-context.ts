@@ -2,7 +2,7 @@
  * The trace a request belongs to (W3C Trace Context, https://www.w3.org/TR/trace-context/): kept
  * where the caller names one, started where it does not. Records nothing by itself.
  */
-import { randomUUID } from 'node:crypto'
+import { randomHex } from './random-hex.ts'
 
 /** What became of a request, for whoever records it. */
 export interface TraceResult {
@@ -54,12 +54,6 @@ export const parseTraceparent = (value: unknown): TraceParent | undefined => {
 export const formatTraceparent = ({ traceId, spanId, sampled }: TraceParent): string =>
   `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
 
-/** Leaves out the six bits of a UUID that are not random. */
-const randomSpanId = (): string => {
-  const id = randomUUID()
-  return id.slice(0, 4) + id.slice(-12)
-}
-
 class PassedTrace implements RequestTrace {
   readonly traceId: string
   readonly spanId: string
@@ -87,10 +81,7 @@ export type OpenTrace = (method: string, traceparent: unknown, target: string) =
 export const passTrace = (traceparent: unknown): RequestTrace => {
   const parent = parseTraceparent(traceparent)
   if (parent !== undefined) return new PassedTrace(parent, traceparent as string, true)
-  const started = {
-    traceId: randomUUID().replaceAll('-', ''),
-    spanId: randomSpanId(),
-    sampled: false,
-  }
+  const digits = randomHex(24)
+  const started = { traceId: digits.slice(0, 32), spanId: digits.slice(32), sampled: false }
   return new PassedTrace(started, formatTraceparent(started), false)
 }

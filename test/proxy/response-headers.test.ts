@@ -11,6 +11,18 @@ t.test('the fields of the API go on as they are: spelling, order, repetition', a
   t.strictSame(answer(...raw), [...raw, ...ADDED])
 })
 
+t.test('parts that arrived apart are read as those that arrived at once', async (t) => {
+  const fields = ['Content-Type', 'application/json', 'etag', '', 'x-latin', 'caf\u00e9']
+  const apart = encode(fields).map((part) => Buffer.from(new Uint8Array(part).buffer))
+  t.strictSame(responseHeaders(apart, IDS), [...fields, ...ADDED])
+  const turned = encode(fields.toReversed()).toReversed()
+  t.strictSame(responseHeaders(turned, IDS), [...fields, ...ADDED])
+  const [head = Buffer.alloc(0)] = encode(['a: 1, b: 22'])
+  const cut = [head.subarray(0, 1), head.subarray(3, 4), head.subarray(6, 7), head.subarray(9)]
+  t.strictSame(responseHeaders(cut, IDS), ['a', '1', 'b', '22', ...ADDED])
+  t.strictSame(responseHeaders([], IDS), ADDED)
+})
+
 t.test('values keep every byte', async (t) => {
   const raw = ['Content-Disposition', 'attachment; filename="\u00c3\u00bc\u00ff.zip"']
   t.strictSame(answer(...raw), [...raw, ...ADDED])
