@@ -1,5 +1,6 @@
 /** When an answer goes out: at the ends of turns, see turn.ts. */
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Answer } from './answer.ts'
 import type { Turn, TurnTask } from './turn.ts'
 
@@ -8,6 +9,12 @@ import type { Turn, TurnTask } from './turn.ts'
  * on shows when its socket has closed, which is in the next turn.
  */
 const HEAD_TURNS = 1
+
+/**
+ * So much of an answer goes out at the ends of turns, with fewer system calls. The rest is sent as it
+ * comes, so that the caller reads while the API writes.
+ */
+const MAX_GATHERED_BYTES = 128 * 1024
 
 /** Whoever has an answer delivered. */
 export interface Sender {
@@ -26,6 +33,10 @@ export class Delivery implements TurnTask {
   #isCancelled = false
   /** The end of a turn is waited for. */
   #isDue = false
+  /** The caller's connection, as long as what is written to it is held back. */
+  #corked: Socket | undefined
+  /** Bytes of the body. */
+  #gathered = 0
   /** Turns that the head still waits for what comes behind it. */
   #patience = HEAD_TURNS
 
@@ -35,6 +46,18 @@ export class Delivery implements TurnTask {
     this.#response = response
     this.#sender = sender
     this.#await()
+  }
+
+  /** @returns whether more is welcome */
+  write(chunk: Buffer): boolean {
+    this.#gathered += chunk.length
+    if (this.#gathered > MAX_GATHERED_BYTES) {
+      this.#uncork()
+      return this.answer.write(chunk)
+    }
+    this.#cork()
+    this.answer.write(chunk)
+    return true
   }
 
   /** All of the answer is there. */
@@ -51,22 +74,39 @@ export class Delivery implements TurnTask {
 
   endOfTurn(): void {
     this.#isDue = false
-    if (this.#isCancelled) return
     try {
-      if (this.#isComplete) this.#end()
-      else if (this.#patience === 0) this.answer.flush()
-      else {
-        this.#patience -= 1
-        this.#await()
-      }
+      if (!this.#isCancelled) this.#proceed()
     } catch (error) {
       this.#sender.onError(error as Error)
+    }
+    this.#uncork()
+  }
+
+  #proceed(): void {
+    if (this.#isComplete) this.#end()
+    else if (this.#patience === 0) this.answer.flush()
+    else {
+      this.#patience -= 1
+      this.#await()
     }
   }
 
   #end(): void {
     this.answer.end()
     if (this.#response.writableLength > 0) this.#sender.onUntaken()
+  }
+
+  #cork(): void {
+    if (this.#corked !== undefined) return
+    // There is none as long as answers to earlier requests of the connection are under way.
+    this.#corked = this.#response.socket ?? undefined
+    this.#corked?.cork()
+    this.#await()
+  }
+
+  #uncork(): void {
+    this.#corked?.uncork()
+    this.#corked = undefined
   }
 
   #await(): void {

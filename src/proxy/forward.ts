@@ -103,7 +103,7 @@ class Attempt implements ConnectionAware, Sender {
 
   onData(chunk: Buffer): boolean {
     if (this.#discarded === undefined) {
-      const wantsMore = (this.#delivery as Delivery).answer.write(chunk)
+      const wantsMore = (this.#delivery as Delivery).write(chunk)
       if (!wantsMore) this.onUntaken()
       return wantsMore
     }
