@@ -13,6 +13,7 @@ import { accessLog } from './logging/access-log.ts'
 import { createObservers } from './observers.ts'
 import { accessRules } from './policy/access-policy.ts'
 import { createCallerGuard } from './policy/caller-guard.ts'
+import { ApiLimits } from './proxy/api-limits.ts'
 import { createDataServer } from './proxy/data-server.ts'
 import { LinkDirectory } from './proxy/links.ts'
 import type { Mount } from './proxy/mount.ts'
@@ -101,6 +102,7 @@ export const createServer = async (
   await server.app.register(proxyPlugin, {
     mounts,
     openAnswer: timed(config.explain === 'on' ? explained(opener) : opener, frame.now),
+    apiLimits: new ApiLimits(options.clock, config),
     turn: new Turn(),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,

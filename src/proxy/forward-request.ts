@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
+import type { ApiLimits } from './api-limits.ts'
 import type { Journal } from './journal.ts'
 import type { Mount } from './mount.ts'
 import type { AnswerOpener } from './open-answer.ts'
@@ -12,6 +13,7 @@ import type { TimeLimits } from './upstream-errors.ts'
 
 export interface ForwardOptions extends UnauthorizedOptions {
   readonly limits: TimeLimits
+  readonly apiLimits: ApiLimits
   readonly lifecycle: { readonly phase: Phase }
   /** SKP_RENEW_ON_403 */
   readonly renewOnForbidden: boolean

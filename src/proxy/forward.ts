@@ -6,6 +6,7 @@
 import type { Dispatcher } from 'undici'
 import { systemCode, type Failure } from '../errors.ts'
 import type { TokenSource } from '../token/token-source.ts'
+import type { ApiWait } from './api-limits.ts'
 import { breakOff } from './break-off.ts'
 import { departureOf } from './caller-departure.ts'
 import { watchIdle } from './caller-idle.ts'
@@ -43,6 +44,7 @@ class Attempt implements ConnectionAware, Sender {
   #stale = false
   /** The first byte of an answer has arrived. */
   #answering = false
+  #wait: ApiWait | undefined
   #delivery: Delivery | undefined
   /** Bytes of an answer that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
@@ -59,11 +61,15 @@ class Attempt implements ConnectionAware, Sender {
 
   dispatch(): void {
     const { request, journal, headers, body, retried, mount } = this.#job
+    // A body that streams is undici's business, which knows when it has been sent.
+    const limit = isStreamed(body) ? null : 0
     const exchange = {
       path: journal.path,
       method: request.method as Dispatcher.HttpMethod,
       headers: headers as string[],
       body,
+      headersTimeout: limit,
+      bodyTimeout: limit,
     }
     if (retried === true) mount.upstream.dispatchOnNewConnection(exchange, this)
     else mount.upstream.dispatch(exchange, this)
@@ -75,7 +81,9 @@ class Attempt implements ConnectionAware, Sender {
     this.#reused = this.connection.served > 0
     // While the request waited for a connection, its token may have come to its end.
     this.#stale = this.#waited && this.#tokens.isExpired(this.#job.token)
-    if (this.#callerGone || this.#stale) abort(GIVEN_UP)
+    if (this.#callerGone || this.#stale) return abort(GIVEN_UP)
+    const { body, response } = this.#job
+    if (!isStreamed(body)) this.#wait = this.#options.apiLimits.begin(response, abort)
   }
 
   onResponseStarted(): void {
@@ -83,6 +91,7 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
+    this.#wait?.arrived(status >= 200)
     if (status < 200) return passOver(this.connection, this.#abort)
     this.connection.served += 1
     if (status !== 401) this.#tokens.accept()
@@ -102,6 +111,7 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   onData(chunk: Buffer): boolean {
+    this.#wait?.arrived(true)
     if (this.#discarded === undefined) {
       const wantsMore = (this.#delivery as Delivery).write(chunk)
       if (!wantsMore) this.onUntaken()
@@ -113,12 +123,14 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   onComplete(): void {
+    this.#wait?.end()
     if (this.#discarded !== undefined) return
     this.#delivery?.complete()
     discardBody(this.#job.request)
   }
 
   onError(error: Error): void {
+    this.#wait?.end()
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
     if (this.#isWhole(error)) return this.onComplete()
