@@ -74,6 +74,8 @@ t.test('a caller that waits for a slow API is not idle', async (t) => {
   })
   const { port } = await startProxy(t, { api: api.url, settings })
   t.equal((await call(port)).body.toString(), 'late')
+  const streamed = { method: 'POST', body: 'x', headers: { 'transfer-encoding': 'chunked' } }
+  t.equal((await call(port, streamed)).body.toString(), 'late')
 })
 
 t.test('a caller that does not take the end of its answer is cut off, too', async (t) => {
