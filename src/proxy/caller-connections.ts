@@ -32,8 +32,11 @@ export class CallerConnections {
   #closed(socket: Socket): void {
     for (const response of this.#queued.get(socket) ?? []) {
       response.destroy()
-      // Once for each, so that listeners may be cheap ones that stay.
-      if (!response.closed) response.emit('close')
+      // Node 24 does tell those that are destroyed, in a moment; Node 20 does not. Never twice:
+      // whoever listens counts.
+      setImmediate(() => {
+        if (!response.closed) response.emit('close')
+      })
     }
     this.#queued.delete(socket)
     this.#answers.delete(socket)

@@ -36,3 +36,30 @@ t.test('closes what has no request in flight, and nothing else', async (t) => {
   t.match(bytes.toString(), /^HTTP\/1\.1 200 OK/)
   busy.destroy()
 })
+
+t.test(
+  'a caller that leaves ends each of its requests once, those in the queue as well',
+  async (t) => {
+    const closed: string[] = []
+    let seen = 0
+    const server = http.createServer((request, response) => {
+      seen += 1
+      connections.began(request.socket, response)
+      response.on('close', () => closed.push(request.url as string))
+    })
+    const connections = new CallerConnections(server)
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    t.teardown(() => server.close())
+    const caller = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+    const requests = ['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    caller.write(requests.join(''))
+    const [accepted] = (await once(server, 'connection')) as [net.Socket]
+    while (seen < 3) await new Promise(setImmediate)
+    caller.destroy()
+    await once(accepted, 'close')
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
+    t.same(closed.toSorted(), ['/1', '/2', '/3'])
+  },
+)
