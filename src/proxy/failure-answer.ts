@@ -14,8 +14,8 @@ const UNREAD_BODY_MS = 2_000
  */
 export const discardBody = (request: IncomingMessage): void => {
   if (request.complete) return
-  // A destination that closes would pause it again.
-  request.unpipe()
+  // Whoever has read it would stop it again.
+  request.removeAllListeners('data')
   request.resume()
   const timer = setTimeout(() => request.socket.destroy(), UNREAD_BODY_MS)
   request.once('close', () => clearTimeout(timer))

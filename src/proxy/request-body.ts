@@ -3,7 +3,7 @@
  * one write and can be sent again; everything else is streamed.
  */
 import type { IncomingMessage } from 'node:http'
-import { PassThrough, type Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { streamed } from './streamed-garbage.ts'
 
 /** A body that can be sent again is a Buffer, or null where there is none. */
@@ -24,21 +24,43 @@ export class BodyTooLargeError extends Error {
   readonly code = 'ERR_BODY_TOO_LARGE'
 }
 
+/** Of a body on its way; more than that, and the caller waits. */
+const BUFFER_BYTES = 64 * 1024
+
 /**
  * A stream of its own: undici destroys a body it gives up on, and with it would go the caller's
- * connection, on which the answer is still to be sent.
+ * connection, on which the answer is still to be sent. Nothing but a relay, because a body that is
+ * piped through a transform passes two more buffers.
  */
-const stream = (request: IncomingMessage, maxBytes: number): Readable => {
-  const body = request.pipe(new PassThrough())
-  // It may fail while a token is waited for, when nobody else listens yet.
-  body.on('error', () => {})
-  let received = 0
-  request.on('data', (chunk: Buffer) => {
-    received += chunk.length
-    streamed(chunk.length)
-    if (received > maxBytes) body.destroy(new BodyTooLargeError())
-  })
-  return body
+class StreamedBody extends Readable {
+  readonly #request: IncomingMessage
+  readonly #onData: (chunk: Buffer) => void
+  readonly #onEnd = (): void => void this.push(null)
+
+  constructor(request: IncomingMessage, maxBytes: number) {
+    super({ highWaterMark: BUFFER_BYTES })
+    this.#request = request
+    let received = 0
+    this.#onData = (chunk) => {
+      received += chunk.length
+      streamed(chunk.length)
+      if (received > maxBytes) this.destroy(new BodyTooLargeError())
+      else if (!this.push(chunk) && !this.destroyed) request.pause()
+    }
+    // It may fail while a token is waited for, when nobody else listens yet.
+    this.on('error', () => {})
+    request.on('data', this.#onData).on('end', this.#onEnd)
+  }
+
+  override _read(): void {
+    this.#request.resume()
+  }
+
+  /** The rest of the request is nobody's business any more, and flows to nowhere. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#request.off('data', this.#onData).off('end', this.#onEnd)
+    done(error)
+  }
 }
 
 export interface BodyLimits {
@@ -109,5 +131,5 @@ export const withBody = (
   const length = Number(request.headers['content-length'])
   // Where there is no length it is NaN, which is not at most anything.
   if (length <= MAX_HELD_BYTES) withWholeBody(request, { idleTimeout, send, stalled })
-  else send(stream(request, maxBody))
+  else send(new StreamedBody(request, maxBody))
 }
