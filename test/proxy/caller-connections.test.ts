@@ -1,5 +1,5 @@
 import t from 'tap'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { CallerConnections } from '../../src/proxy/caller-connections.ts'
@@ -63,3 +63,20 @@ t.test(
     t.same(closed.toSorted(), ['/1', '/2', '/3'])
   },
 )
+
+for (const [version, closed] of Object.entries({ 'Node 20': false, 'Node 24': true })) {
+  t.test(`which ${version} by itself ${closed ? 'does' : 'does not'}`, async (t) => {
+    const server = new EventEmitter()
+    const connections = new CallerConnections(server as http.Server)
+    const socket = new EventEmitter() as net.Socket
+    server.emit('connection', socket)
+    const queued = Object.assign(new EventEmitter(), { socket: null, closed: false, destroy() {} })
+    connections.began(socket, queued as unknown as http.ServerResponse)
+    let told = 0
+    queued.on('close', () => (told += 1))
+    socket.emit('close')
+    queued.closed = closed
+    await new Promise(setImmediate)
+    t.equal(told, closed ? 0 : 1)
+  })
+}
