@@ -79,10 +79,11 @@ t.test('a caller that waits for a slow API is not idle', async (t) => {
 })
 
 t.test('a caller that does not take the end of its answer is cut off, too', async (t) => {
+  const verdicts: unknown[] = []
   const server = http.createServer((request, response) => {
     response.end(Buffer.alloc(50_000_000))
     watchIdle(request, response, 50, (verdict) => {
-      t.equal(verdict, 'close')
+      verdicts.push(verdict)
       response.destroy()
     })
   })
@@ -96,5 +97,5 @@ t.test('a caller that does not take the end of its answer is cut off, too', asyn
   socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   const [, response] = (await once(server, 'request')) as [unknown, http.ServerResponse]
   await once(response, 'close')
-  t.notOk(response.writableFinished)
+  t.same(verdicts, ['close'])
 })
