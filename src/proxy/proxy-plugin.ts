@@ -119,8 +119,8 @@ const createHandler = (options: ProxyOptions) => {
  * http-proxy checks paths, too, before it calls its handler. What it may find is an escape or a dot
  * segment; where there is none, that check, which makes three URLs for each request, is spared.
  */
-const sparingly =
-  (handler: ReturnType<typeof createHandler>) =>
+export const sparingly =
+  (handler: (request: FastifyRequest, reply: FastifyReply) => void) =>
   (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     if (isPlainTarget(request.raw.url as string)) handler(request, reply)
     else done()

@@ -2,7 +2,10 @@ import t from 'tap'
 import type { ServerResponse } from 'node:http'
 import { ApiLimits } from '../../src/proxy/api-limits.ts'
 import { systemCode } from '../../src/errors.ts'
+import { call } from '../fixtures/http-client.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
+import { startProxy } from '../fixtures/proxy.ts'
+import { startStreamingServer } from '../fixtures/recording-server.ts'
 
 const LIMITS = { responseTimeout: 60_000, idleTimeout: 120_000 }
 
@@ -80,4 +83,19 @@ t.test('a clock that nobody needs stands still', async (t) => {
   for (const wait of waits) wait.end()
   await clock.advance(1_000)
   t.equal(clock.pending, 0)
+})
+
+t.test('a body that comes slowly, but comes, is passed on whole', async (t) => {
+  const api = await startStreamingServer(t, (_request, response) => {
+    let sent = 0
+    const timer = setInterval(() => {
+      sent += 1
+      response.write('x')
+      if (sent === 12) response.end()
+    }, 50)
+    response.once('close', () => clearInterval(timer))
+  })
+  const settings = { SKP_IDLE_TIMEOUT: '300ms', SKP_RESPONSE_TIMEOUT: '300ms' }
+  const { port } = await startProxy(t, { api: api.url, settings })
+  t.equal((await call(port)).body.toString(), 'x'.repeat(12))
 })

@@ -1,4 +1,6 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import { sparingly } from '../../src/proxy/proxy-plugin.ts'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
@@ -75,4 +77,13 @@ t.test('a body that grows too large while a token is awaited crashes nothing', a
   t.match(await answer, { status: 413, headers: { 'x-error-code': 'body_too_large' } })
   t.equal(api.requests.length, 0)
   t.equal((await call(port)).status, 200)
+})
+
+t.test('a path that is not plain goes through the check of http-proxy', async (t) => {
+  const ways: string[] = []
+  const preHandler = sparingly(() => ways.push('handled'))
+  for (const url of ["/Vendor('1')?$filter=%20", "/Vendor('%20')", "/P('a..b')"]) {
+    preHandler({ raw: { url } } as FastifyRequest, {} as FastifyReply, () => ways.push('checked'))
+  }
+  t.same(ways, ['handled', 'checked', 'checked'])
 })
