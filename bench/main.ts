@@ -27,7 +27,6 @@ import { cpuTable, scenarioTable, startTable } from './tables.ts'
 const WARM_UP_CONNECTIONS = 32
 
 const WARM_REQUESTS = 10_000
-const MAX_WARM_UPS = 5
 
 interface Contestant {
   readonly peer: Peer
@@ -79,14 +78,14 @@ const takeRound = async (
 const warmUp = async (
   contestant: Contestant,
   scenario: Scenario,
-  { warmUp: seconds }: Plan,
+  { warmUp: seconds, warmUps }: Plan,
   surroundings: Surroundings,
 ): Promise<void> => {
   const huge = scenario.perGigabyte === true
   const connections = huge ? scenario.connections : WARM_UP_CONNECTIONS
   const wanted = huge ? 0 : WARM_REQUESTS
   let served = 0
-  for (let tries = 0; tries === 0 || (served < wanted && tries < MAX_WARM_UPS); tries++) {
+  for (let tries = 0; tries === 0 || (served < wanted && tries < warmUps); tries++) {
     const round = await takeRound(contestant, { ...scenario, connections }, seconds, surroundings)
     if (round === undefined) return
     served += round.perSecond * seconds

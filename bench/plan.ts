@@ -9,6 +9,8 @@ export interface Plan {
   readonly seconds: number
   /** Seconds. */
   readonly warmUp: number
+  /** So many at most, where there are not enough requests in one. */
+  readonly warmUps: number
   readonly starts: number
   /** Seconds of load while tokens are renewed; 0: none. */
   readonly renewal: number
@@ -30,8 +32,8 @@ export const USAGE = `npm run bench [-- options]
   --keep              write the results, even of a quick run
 `
 
-const THOROUGH = { rounds: 5, seconds: 3, warmUp: 3, starts: 7, renewal: 50 }
-const QUICK = { rounds: 2, seconds: 1, warmUp: 1, starts: 1, renewal: 0 }
+const THOROUGH = { rounds: 5, seconds: 3, warmUp: 3, warmUps: 5, starts: 7, renewal: 50 }
+const QUICK = { rounds: 2, seconds: 1, warmUp: 1, warmUps: 2, starts: 1, renewal: 0 }
 const QUICK_SCENARIOS = 'get-32,get-100k'
 
 const options = {
@@ -68,6 +70,7 @@ export const planOf = (args: readonly string[], peers: readonly Peer[]): Plan | 
     rounds: Number(values.rounds ?? usual.rounds),
     seconds: Number(values.seconds ?? usual.seconds),
     warmUp: usual.warmUp,
+    warmUps: usual.warmUps,
     starts: Number(values.starts ?? usual.starts),
     renewal: Number(values.renewal ?? usual.renewal),
     scenarios: chosen(SCENARIOS, values.scenarios ?? (quick ? QUICK_SCENARIOS : undefined)),
