@@ -33,7 +33,8 @@ export class PlainAnswer implements Answer {
   readonly #head: AnswerHead
   readonly #response: ServerResponse
   readonly #journal: Journal
-  readonly #resume: () => void
+  /** Until it is called at every drain. */
+  #resume: (() => void) | undefined
 
   constructor({ response, journal, status, text, headers, resume }: AnswerOptions) {
     this.status = status
@@ -49,7 +50,9 @@ export class PlainAnswer implements Answer {
     if (this.#head.hold(chunk)) return true
     this.#head.send()
     if (this.#response.write(chunk)) return true
-    this.#response.once('drain', this.#resume)
+    // Once, however many pieces are written to a full buffer.
+    if (this.#resume !== undefined) this.#response.on('drain', this.#resume)
+    this.#resume = undefined
     return false
   }
 
