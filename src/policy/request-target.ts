@@ -45,8 +45,8 @@ const decodedFault = (path: string): string | undefined => {
   return 'The path is encoded too many times.'
 }
 
-/** Has neither escapes nor dot segments that lead upwards: to every server it means what is written. */
-const isPlain = (path: string): boolean => !path.includes('%') && !path.includes('..')
+/** Has neither escapes nor dot segments, of one dot or two: to every server it means what is written. */
+const isPlain = (path: string): boolean => !path.includes('%') && !path.includes('/.')
 
 const pathFault = (path: string): string | undefined => {
   if (!path.startsWith('/')) return 'The request target must begin with a slash.'

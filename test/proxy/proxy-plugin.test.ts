@@ -82,7 +82,7 @@ t.test('a body that grows too large while a token is awaited crashes nothing', a
 t.test('a path that is not plain goes through the check of http-proxy', async (t) => {
   const ways: string[] = []
   const preHandler = sparingly(() => ways.push('handled'))
-  for (const url of ["/Vendor('1')?$filter=%20", "/Vendor('%20')", "/P('a..b')"]) {
+  for (const url of ["/Vendor('1')?$filter=%20", "/Vendor('%20')", '/.//Vendor']) {
     preHandler({ raw: { url } } as FastifyRequest, {} as FastifyReply, () => ways.push('checked'))
   }
   t.same(ways, ['handled', 'checked', 'checked'])
