@@ -8,12 +8,15 @@ import type { Journal } from './journal.ts'
 /** A caller that goes on sending a body nobody reads is cut off after this time. */
 const UNREAD_BODY_MS = 2_000
 
+/** Whether nothing more is to come of it; Node may spare the stream of one without a body. */
+const isWhole = (request: IncomingMessage): boolean => request.complete || request.readableEnded
+
 /**
  * Reads the rest of a body to nowhere: closing the connection instead would reset it, and the
  * caller might never see the answer.
  */
 export const discardBody = (request: IncomingMessage): void => {
-  if (request.complete) return
+  if (isWhole(request)) return
   // Whoever has read it would stop it again.
   request.removeAllListeners('data')
   request.resume()
@@ -87,7 +90,7 @@ export const sendFailure = (
   journal.responseBytes = Buffer.byteLength(body)
   // By Fastify once it is closing, or where nothing behind the request may be looked at.
   const isDoubtful = response.getHeader('connection') === 'close'
-  const isAwaited = !request.complete && !response.shouldKeepAlive
+  const isAwaited = !isWhole(request) && !response.shouldKeepAlive
   response.writeHead(statusOf(failure), headersOf(failure, journal, journal.responseBytes))
   if (isDoubtful || isAwaited) endLater(request, response, body, isDoubtful)
   else response.end(body)

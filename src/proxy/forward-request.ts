@@ -30,7 +30,7 @@ export interface ForwardRequest {
   readonly mount: Mount
   readonly body: RequestBody
   readonly token: AccessToken
-  /** Alternating names and values; the last value is that of `Authorization`. */
+  /** Alternating names and values, without the token. */
   readonly headers: readonly string[]
   /** Sent again on a new connection, after the first one died. */
   readonly retried?: boolean

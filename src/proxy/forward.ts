@@ -60,13 +60,14 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   dispatch(): void {
-    const { request, journal, headers, body, retried, mount } = this.#job
+    const { request, journal, headers, token, body, retried, mount } = this.#job
     // A body that streams is undici's business, which knows when it has been sent.
     const limit = isStreamed(body) ? null : 0
     const exchange = {
       path: journal.path,
       method: request.method as Dispatcher.HttpMethod,
       headers: headers as string[],
+      authorization: token.authorization,
       body,
       headersTimeout: limit,
       bodyTimeout: limit,
@@ -194,7 +195,7 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   async #replay(replayed: boolean): Promise<void> {
-    const { response, journal, headers } = this.#job
+    const { response, journal } = this.#job
     journal.timing?.waits()
     const outcome = await this.#tokens.acquire(departureOf(response))
     journal.timing?.goesOn(journal)
@@ -204,12 +205,8 @@ class Attempt implements ConnectionAware, Sender {
     if (!outcome.ok) return this.#fail(outcome.failure)
     const { token } = outcome
     journal.token = replayed ? 'replayed' : 'waited'
-    const again = {
-      token,
-      headers: headers.with(headers.length - 1, token.authorization),
-      replayed: replayed || this.#job.replayed === true,
-    }
-    forward(this.#options, { ...this.#job, ...again })
+    const isReplay = replayed || this.#job.replayed === true
+    forward(this.#options, { ...this.#job, token, replayed: isReplay })
   }
 
   #maybeRefresh(raw: readonly Buffer[]): void {

@@ -48,7 +48,6 @@ const send = (
 ): void => {
   journal.sentAt = options.now()
   const headers = requestHeaders(request.rawHeaders, {
-    authorization: token.authorization,
     correlationId: journal.ids.correlationId,
     traceparent: journal.trace.forward(mount.baseUrl.origin, journal.path),
     keepTracestate: journal.trace.continued,

@@ -89,6 +89,10 @@ export const withWholeBody = (
   request: IncomingMessage,
   { idleTimeout, send, stalled, onProgress }: WholeBody,
 ): (() => void) => {
+  if (!hasBody(request)) {
+    send(Buffer.alloc(0))
+    return () => {}
+  }
   const chunks: Buffer[] = []
   let received = 0
   const onData = (chunk: Buffer): void => {

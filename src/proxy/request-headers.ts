@@ -1,7 +1,7 @@
 /**
  * Header fields of the caller → fields for the API, in one pass over the raw array. Pure.
- * What the caller must not decide is dropped; the token is added last, so that no `Connection`
- * option of the caller can remove it again.
+ * What the caller must not decide is dropped. The token is added when the request is sent, so that no
+ * `Connection` option of the caller can remove it again.
  */
 import { CALLER_TOKEN_FIELD } from '../policy/caller-guard.ts'
 import { withoutJsonCharset } from './json-charset.ts'
@@ -34,7 +34,6 @@ const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
 }
 
 export interface AddedHeaders {
-  readonly authorization: string
   readonly correlationId: string
   /** Value of `traceparent`. */
   readonly traceparent: string
@@ -67,6 +66,5 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): str
   if (!hasUserAgent) headers.push('user-agent', added.userAgent)
   headers.push('x-correlation-id', added.correlationId, 'x-correlationid', added.correlationId)
   headers.push('traceparent', added.traceparent)
-  headers.push('authorization', added.authorization)
   return headers
 }

@@ -5,6 +5,7 @@
 import { Client, errors, type Dispatcher } from 'undici'
 import type { OutboundProxy } from '../outbound-proxy.ts'
 import { connectThrough } from '../tunnel.ts'
+import { withAuthorization } from './vetted-authorization.ts'
 
 export interface UpstreamOptions {
   /** Scheme, host and port of the base URL. */
@@ -31,6 +32,11 @@ export interface UpstreamOptions {
 const KEEP_ALIVE_MS = 50_000
 
 const CONNECTION_AGE_MS = 600_000
+
+export interface UpstreamRequest extends Dispatcher.DispatchOptions {
+  /** Value of the field, known to have no illegal bytes; it is not among `headers`. */
+  readonly authorization?: string
+}
 
 /** A dispatch handler that wants to know whether its connection had served before. */
 export interface ConnectionAware extends Dispatcher.DispatchHandler {
@@ -60,24 +66,26 @@ export class UpstreamConnection extends Client {
     this.on('disconnect', () => clearTimeout(aging))
   }
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): boolean {
+  override dispatch(options: UpstreamRequest, handler: ConnectionAware): boolean {
     handler.connection = this
     this.interim = 0
     const last = this.#isOld
     this.#isOld = false
-    return super.dispatch(last ? { ...options, reset: true } : options, handler)
+    return withAuthorization(options.authorization, () =>
+      super.dispatch(last ? { ...options, reset: true } : options, handler),
+    )
   }
 }
 
 /** What forwarding needs of the connections to the API. */
 export interface Upstream {
-  dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void
+  dispatch(options: UpstreamRequest, handler: ConnectionAware): void
   /** For a second try: the other kept connections may be as dead as the first. */
-  dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void
+  dispatchOnNewConnection(options: UpstreamRequest, handler: ConnectionAware): void
 }
 
 interface Exchange {
-  readonly options: Dispatcher.DispatchOptions
+  readonly options: UpstreamRequest
   readonly handler: ConnectionAware
 }
 
@@ -121,14 +129,14 @@ export class UpstreamPool implements Upstream {
     this.#most = options.connections
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+  dispatch(options: UpstreamRequest, handler: ConnectionAware): void {
     if (this.destroyed) return refuse(handler)
     const connection = this.#free.pop() ?? this.#another()
     if (connection === undefined) this.#waiting.push({ options, handler })
     else this.#send(connection, { options, handler })
   }
 
-  dispatchOnNewConnection(options: Dispatcher.DispatchOptions, handler: ConnectionAware): void {
+  dispatchOnNewConnection(options: UpstreamRequest, handler: ConnectionAware): void {
     if (this.destroyed) return refuse(handler)
     const connection = this.#open()
     connection.dispatch(options, handler)
