@@ -5,7 +5,8 @@ import type { Session } from './session.ts'
 /** Late arrivals of a session that is over are still its own. */
 const KEPT_MS = 3_000
 
-export const idOf = (index: number): string => `z${String(index).padStart(7, '0')}z`
+/** Multiples of 11: a mutation of one digit makes no other one, so that no request is another session's. */
+export const idOf = (index: number): string => `z${String(index * 11).padStart(7, '0')}z`
 
 export class Sessions {
   readonly #active = new Map<string, Session>()

@@ -10,6 +10,7 @@ import { BASE_PATH, expectedTarget } from '../../fuzz/judge-arrival.ts'
 import { readRequests } from '../../fuzz/read-requests.ts'
 import { verdict } from '../../fuzz/report.ts'
 import { Session } from '../../fuzz/session.ts'
+import { idOf } from '../../fuzz/sessions.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -165,4 +166,17 @@ t.test('a finding is told with the bytes that cause it', async (t) => {
   const text = verdict({ tally: new Map([['500', 1]]), findings, faults: ['the proxy died'] })
   t.match(text, /fault: the proxy died\nfinding: a bare 500\n[^]*"G\\u0000"[^]*hex: 4700\n/)
   t.match(text, /verdict: 2 found in 1 sessions\n/)
+})
+
+t.test('a mutated digit in the id of a session is no other id', async (t) => {
+  const ids = new Set(Array.from({ length: 2_000 }, (_, index) => idOf(index)))
+  for (const id of ids) {
+    for (let at = 1; at <= 7; at += 1) {
+      for (let digit = 0; digit <= 9; digit += 1) {
+        const mutated = id.slice(0, at) + String(digit) + id.slice(at + 1)
+        if (mutated !== id && ids.has(mutated)) t.fail(`${id} and ${mutated}`)
+      }
+    }
+  }
+  t.equal(ids.size, 2_000)
 })
