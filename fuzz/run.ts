@@ -86,14 +86,14 @@ class Run {
   }
 }
 
-/** What was found, each played alone to see whose it is, and made as small as it gets. */
+/** What was found, and behind it the first that is found alone, too, made as small as it gets. */
 const explain = async (world: World, { findings }: Run): Promise<Finding[]> => {
   const suspects = findings.length > 0 ? findings.map(({ plan }) => plan) : world.sessions.plans
   for (const plan of new Set(suspects)) {
     // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
     const finding = await playAlone(world, plan)
     // oxlint-disable-next-line no-await-in-loop
-    if (finding !== undefined) return [await shrink(world, finding)]
+    if (finding !== undefined) return [...findings, await shrink(world, finding)]
   }
   return [...findings]
 }
