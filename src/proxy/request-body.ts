@@ -89,10 +89,6 @@ export const withWholeBody = (
   request: IncomingMessage,
   { idleTimeout, send, stalled, onProgress }: WholeBody,
 ): (() => void) => {
-  if (!hasBody(request)) {
-    send(Buffer.alloc(0))
-    return () => {}
-  }
   const chunks: Buffer[] = []
   let received = 0
   const onData = (chunk: Buffer): void => {
@@ -112,8 +108,10 @@ export const withWholeBody = (
     stop()
     stalled()
   }
-  request.on('data', onData).once('end', onEnd).once('timeout', onTimeout)
-  request.setTimeout(idleTimeout)
+  if (hasBody(request)) {
+    request.on('data', onData).once('end', onEnd).once('timeout', onTimeout)
+    request.setTimeout(idleTimeout)
+  } else onEnd()
   return stop
 }
 
