@@ -1,6 +1,6 @@
 /**
  * Connections to the API: verified TLS, limits on every wait, bounded age. Nothing here knows
- * about tokens or callers.
+ * how tokens live, or about callers.
  */
 import { Client, errors, type Dispatcher } from 'undici'
 import type { OutboundProxy } from '../outbound-proxy.ts'
