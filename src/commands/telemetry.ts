@@ -5,6 +5,7 @@ import type { Config } from '../config/load-config.ts'
 import { cloudFoundryFields } from '../logging/cloud-foundry-fields.ts'
 import { BatchedDestination } from '../logging/log-destination.ts'
 import { createLogger } from '../logging/logger.ts'
+import { redactedLines } from '../logging/redacted-lines.ts'
 import type { Redactor } from '../logging/redaction.ts'
 import { tracingLog } from '../logging/tracing-log.ts'
 import { wholeLines } from '../logging/whole-lines.ts'
@@ -29,13 +30,13 @@ export const openLog = async (
   const automatic = stdout.isTTY === true ? 'pretty' : 'json'
   const format = logFormat === 'auto' ? automatic : logFormat
   // Others write to the same pipe.
-  const lines = new BatchedDestination(workers > 1 ? wholeLines(stdout) : stdout, systemClock)
+  const output = redactedLines(workers > 1 ? wholeLines(stdout) : stdout, redactor)
+  const lines = new BatchedDestination(output, systemClock)
   const log = await createLogger({
     level: logLevel,
     format,
     color: hasColor(stdout, environment),
-    destination: format === 'json' ? lines : stdout,
-    redactor,
+    destination: format === 'json' ? lines : output,
     fields: { ...cloudFoundryFields(environment), ...fields },
   })
   return { log, lines }

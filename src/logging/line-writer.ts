@@ -1,7 +1,7 @@
 /**
  * Lines whose JSON is at hand already. pino walks through an object for each line, which was a fifth
  * of what a request costs; here a line is put together from what pino keeps ready for the same logger:
- * level, time, fields of all lines, redaction, destination. Its symbols are there for such uses.
+ * level, time, fields of all lines, destination. Its symbols are there for such uses.
  */
 import { pino, type Level, type Logger } from 'pino'
 
@@ -10,19 +10,16 @@ interface Internals {
   readonly levels: Readonly<Record<number, string>>
   readonly time: () => string
   readonly bindings: string
-  readonly redact: (line: string) => string
   readonly stream: { write(line: string): void }
 }
 
 const internalsOf = (log: Logger): Internals => {
   const all = log as unknown as Readonly<Record<symbol, unknown>>
-  const { lsCacheSym, timeSym, chindingsSym, hooksSym, streamSym } = pino.symbols
-  const hooks = all[hooksSym] as { streamWrite?: (line: string) => string }
+  const { lsCacheSym, timeSym, chindingsSym, streamSym } = pino.symbols
   return {
     levels: all[lsCacheSym] as Internals['levels'],
     time: all[timeSym] as Internals['time'],
     bindings: all[chindingsSym] as string,
-    redact: hooks.streamWrite ?? ((line) => line),
     stream: all[streamSym] as Internals['stream'],
   }
 }
@@ -32,11 +29,10 @@ const internalsOf = (log: Logger): Internals => {
  * @param log for the life of the function
  */
 export const lineWriter = (log: Logger) => {
-  const { levels, time, bindings, redact, stream } = internalsOf(log)
+  const { levels, time, bindings, stream } = internalsOf(log)
   const { values } = log.levels
   /** @param fields JSON that begins with a comma */
   return (level: Level, fields: string): void => {
-    const head = `${levels[values[level] as number]}${time()}${bindings}`
-    stream.write(redact(`${head}${fields}}\n`))
+    stream.write(`${levels[values[level] as number]}${time()}${bindings}${fields}}\n`)
   }
 }

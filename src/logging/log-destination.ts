@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream'
 import { within, type Clock } from '../clock.ts'
 
 /** A write happens when so much has come together, */
-const BATCH_LENGTH = 16_384
+const BATCH_LENGTH = 32_768
 /** or when the oldest line is so old. */
 const MAX_DELAY_MS = 100
 /** If nobody reads, lines are dropped from here on: logging must not take the memory. */

@@ -1,6 +1,5 @@
 /** The logger: JSON lines with SAP's field names, or a readable view on a terminal. */
 import { pino, type DestinationStream, type Logger } from 'pino'
-import type { Redactor } from './redaction.ts'
 import { timestamps } from './timestamp.ts'
 
 export interface LoggerOptions {
@@ -8,8 +7,8 @@ export interface LoggerOptions {
   readonly format: 'json' | 'pretty'
   /** Of `pretty`. Default: none. */
   readonly color?: boolean
+  /** Has to cut out secrets. */
   readonly destination: DestinationStream
-  readonly redactor: Redactor
   /** In every line of JSON; of no interest to somebody in front of a terminal. */
   readonly fields?: Readonly<Record<string, string>>
 }
@@ -39,7 +38,6 @@ export const createLogger = async ({
   format,
   color = false,
   destination,
-  redactor,
   fields = {},
 }: LoggerOptions): Promise<Logger> =>
   pino(
@@ -50,7 +48,6 @@ export const createLogger = async ({
       mixin: () => ({ type: 'log' }),
       timestamp: timestamps(Date.now),
       formatters: { level: (label) => ({ level: label }) },
-      hooks: { streamWrite: (line) => redactor.redact(line) },
     },
     format === 'pretty' ? await prettyStream(destination, color) : destination,
   )

@@ -4,7 +4,6 @@ import net, { type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { createAdminServer, type AdminOptions } from '../../src/admin/admin-server.ts'
 import { createLogger } from '../../src/logging/logger.ts'
-import { Redactor } from '../../src/logging/redaction.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call, exchange, type Call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -18,7 +17,6 @@ const open = async (t: Test, changes: Partial<AdminOptions> = {}) => {
     level: 'info',
     format: 'json',
     destination: { write: (line) => lines.push(JSON.parse(line) as Line) },
-    redactor: new Redactor(),
   })
   const app = createAdminServer({
     host: '127.0.0.1',

@@ -4,7 +4,6 @@ import { Writable } from 'node:stream'
 import t from 'tap'
 import { accessLog, type AccessLogOptions } from '../../src/logging/access-log.ts'
 import { createLogger } from '../../src/logging/logger.ts'
-import { Redactor } from '../../src/logging/redaction.ts'
 import type { Journal } from '../../src/proxy/journal.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 
@@ -49,8 +48,7 @@ const record = async (scene: Scene) => {
       done()
     },
   })
-  const redactor = new Redactor()
-  const log = await createLogger({ level: 'debug', format: 'json', destination, redactor })
+  const log = await createLogger({ level: 'debug', format: 'json', destination })
   const request = requestFor(target, headers)
   const response = new ServerResponse(request)
   if (status !== undefined) response.writeHead(status)
@@ -116,8 +114,7 @@ t.test('where the caller sits is not shown, unless it is asked for', async (t) =
 t.test('a line that is below the level costs nothing', async (t) => {
   const lines: string[] = []
   const destination = { write: (line: string) => lines.push(line) }
-  const redactor = new Redactor()
-  const log = await createLogger({ level: 'warn', format: 'json', destination, redactor })
+  const log = await createLogger({ level: 'warn', format: 'json', destination })
   const request = requestFor('/Vendor', {})
   const { done } = accessLog({ log, query: false, caller: false })
   done(request, new ServerResponse(request), JOURNAL, 1_012)

@@ -1,7 +1,6 @@
 import t from 'tap'
 import { createLogger } from '../../src/logging/logger.ts'
 import { watchCertificate } from '../../src/logging/certificate-log.ts'
-import { Redactor } from '../../src/logging/redaction.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
 const HOUR_MS = 3_600_000
@@ -13,7 +12,6 @@ t.test('warns before the certificate expires, every hour, until it is stopped', 
     level: 'info',
     format: 'json',
     destination: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
-    redactor: new Redactor(),
   })
   const notBefore = clock.now().wall
   const validity = { notBefore, notAfter: notBefore + 100 * HOUR_MS }

@@ -5,6 +5,7 @@ import t from 'tap'
 import { cloudFoundryFields } from '../../src/logging/cloud-foundry-fields.ts'
 import { BatchedDestination } from '../../src/logging/log-destination.ts'
 import { createLogger, type LoggerOptions } from '../../src/logging/logger.ts'
+import { redactedLines } from '../../src/logging/redacted-lines.ts'
 import { Redactor } from '../../src/logging/redaction.ts'
 import { timestamps } from '../../src/logging/timestamp.ts'
 import { tracingLog } from '../../src/logging/tracing-log.ts'
@@ -24,7 +25,8 @@ const open = async (changes: Partial<LoggerOptions> = {}) => {
   const arrival = once(destination, 'line')
   const redactor = new Redactor()
   redactor.addSecret(SECRET)
-  const baseline = { level: 'info', format: 'json', destination, redactor } as const
+  const output = redactedLines(destination, redactor)
+  const baseline = { level: 'info', format: 'json', destination: output } as const
   const log = await createLogger({ ...baseline, ...changes })
   const records = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   return { log, lines, records, arrival }

@@ -25,7 +25,7 @@ const open = async () => {
     },
   })
   const redactor = new Redactor()
-  const log = await createLogger({ level: 'info', format: 'json', destination, redactor })
+  const log = await createLogger({ level: 'info', format: 'json', destination })
   const clock = new ManualClock()
   const observe = tokenLog({ log, clock, tokenHost: 'acme.example', redactor })
   return { observe, clock, records, redactor }
