@@ -39,18 +39,22 @@ export const endProxies = (): void => {
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
 const launch = ({ environment, onOutput }: ProxyOptions) => {
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', '--expose-gc', PROGRAM], {
-    env: {
-      SKP_PORT: '0',
-      SKP_ADMIN_PORT: '0',
-      SKP_HOST: '127.0.0.1',
-      SKP_DRAIN_DELAY: '0ms',
-      ...environment,
-      // Coverage, should this run inside a test, is about the sources.
-      _TAPJS_PROCESSINFO_COVERAGE_: '0',
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=16', '--no-maglev', '--expose-gc', PROGRAM],
+    {
+      env: {
+        SKP_PORT: '0',
+        SKP_ADMIN_PORT: '0',
+        SKP_HOST: '127.0.0.1',
+        SKP_DRAIN_DELAY: '0ms',
+        ...environment,
+        // Coverage, should this run inside a test, is about the sources.
+        _TAPJS_PROCESSINFO_COVERAGE_: '0',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  )
   running.add(child)
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
