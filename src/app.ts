@@ -69,7 +69,7 @@ const frameOf = (
     query: config.logQuery === 'on',
     caller: config.logCaller === 'on',
   })
-  const now = (): number => clock.now().monotonic
+  const now = (): number => clock.monotonic()
   return {
     maxHeaderSize: config.maxHeaderSize,
     now,

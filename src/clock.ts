@@ -10,6 +10,8 @@ export interface Instant {
 
 export interface Clock {
   now(): Instant
+  /** Only what measures durations. */
+  monotonic(): number
   /**
    * Runs `task` once after `ms`; the returned function cancels it. In the `background` it does not
    * keep the process alive.
@@ -19,6 +21,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => ({ monotonic: performance.now(), wall: Date.now() }),
+  monotonic: () => performance.now(),
   schedule(ms, task, { background } = { background: false }) {
     const timer = setTimeout(task, ms)
     if (background) timer.unref()

@@ -36,7 +36,7 @@ export const createObservers = ({ log, accessLog, metrics, watch, clock }: Obser
       watch.done(request, status, journal, duration, wall)
     }
     const { trace, failure, token, ids } = journal
-    trace.end({ status, failure, token, ...ids })
+    trace.end({ status, failure, token, ids })
   },
   onDefect: (error: unknown, { ids }: Journal): void =>
     log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),

@@ -48,6 +48,12 @@ const word = (name: string, value: string | undefined): string =>
 const number = (name: string, value: number | undefined): string =>
   value === undefined ? '' : `,"${name}":${value}`
 
+/** With one decimal; a number that is not whole is slow to print. */
+const milliseconds = (duration: number): string => {
+  const tenths = Math.round(duration * 10)
+  return `${Math.trunc(tenths / 10)}.${tenths % 10}`
+}
+
 const text = (name: string, value: string | string[] | undefined): string =>
   value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
 
@@ -59,7 +65,7 @@ const identity = ({ ids, trace }: Journal): string =>
 
 const outcome = (response: ServerResponse, journal: Journal, endedAt: number): string =>
   number('response_status', response.headersSent ? response.statusCode : undefined) +
-  number('response_time_ms', Math.round((endedAt - journal.startedAt) * 10) / 10) +
+  `,"response_time_ms":${milliseconds(endedAt - journal.startedAt)}` +
   number('response_size_b', journal.responseBytes) +
   word('token', journal.token) +
   word('error_code', journal.failure) +
@@ -87,6 +93,7 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
       if (!log.isLevelEnabled(level)) return
       // Other forms than a path may hold passwords.
       const path = target.startsWith('/') ? withoutQuery(target) : '(no path)'
+      const quoted = JSON.stringify(path)
       const status = response.writableFinished ? response.statusCode : 'not finished'
       write(
         level,
@@ -95,11 +102,11 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
           identity(journal) +
           word('method', method) +
           // OData filters carry personal data.
-          text('request', query && target.startsWith('/') ? target : path) +
+          `,"request":${query && target.startsWith('/') ? JSON.stringify(target) : quoted}` +
           number('request_size_b', sizeOf(request)) +
           outcome(response, journal, endedAt) +
           callerOf(request, caller) +
-          text('msg', `${method} ${path} ${status}`),
+          `,"msg":"${method} ${quoted.slice(1, -1)} ${status}"`,
       )
     },
   }

@@ -19,6 +19,6 @@ export const timestamps = (wall: () => number): (() => string) => {
       sequence = 0
       text = `,"written_at":"${new Date(now).toISOString()}","written_ts":${now}`
     }
-    return text + String(sequence).padStart(6, '0')
+    return text + String(1e6 + sequence).slice(1)
   }
 }

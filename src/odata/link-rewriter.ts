@@ -68,7 +68,7 @@ export class LinkRewriter {
   /** Links replaced so far. */
   count = 0
   readonly #table: LinkTable
-  /** The last bytes before the window. */
+  /** Ends with the last bytes before the window. */
   #behind: Buffer
   /** Held back: it may be the beginning of a link. */
   #held = EMPTY
@@ -99,7 +99,7 @@ export class LinkRewriter {
     const end = isLast ? this.#window.length : this.#findHold(edits.at(-1)?.end ?? 0)
     const settled = end === this.#window.length ? this.#window : this.#window.subarray(0, end)
     this.#held = end === this.#window.length ? EMPTY : Buffer.from(this.#window.subarray(end))
-    this.#behind = this.#before(end)
+    this.#behind = end >= LOOK_BEHIND_BYTES ? settled : this.#before(end)
     this.#window = EMPTY
     this.count += edits.length
     return edits.length === 0 ? settled : applyEdits(settled, edits)
@@ -177,7 +177,8 @@ export class LinkRewriter {
   /** What stands before a position of the window, as far back as anybody looks. */
   #before(at: number): Buffer {
     if (at >= LOOK_BEHIND_BYTES) return this.#window.subarray(at - LOOK_BEHIND_BYTES, at)
-    const known = Buffer.concat([this.#behind, this.#window.subarray(0, at)])
-    return known.subarray(Math.max(0, known.length - LOOK_BEHIND_BYTES))
+    const behind = this.#behind.subarray(-LOOK_BEHIND_BYTES)
+    const known = Buffer.concat([behind, this.#window.subarray(0, at)])
+    return known.subarray(-LOOK_BEHIND_BYTES)
   }
 }

@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { DenialReason, Failure } from '../errors.ts'
+import { rememberingLast } from './last-accepted.ts'
 
 export interface CallerRules {
   /** SKP_ALLOWED_HOSTS in lower case, with port or without, which means any; `*` is every host. */
@@ -30,10 +31,10 @@ const WRONG_TOKEN = deny('caller_token', `SKP_CALLER_TOKEN is not in ${CALLER_TO
 const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
   if (allowed.includes('*')) return () => true
   const names = new Set(allowed)
-  return (host) => {
+  return rememberingLast((host) => {
     const lower = host.toLowerCase()
     return names.has(lower) || names.has(lower.replace(/:\d{1,5}$/, ''))
-  }
+  })
 }
 
 const ORIGIN = /^(https?):\/\/([^\s/?#@,]+)$/

@@ -7,6 +7,7 @@ import type { Journal } from './journal.ts'
 import type { Mount } from './mount.ts'
 import type { AnswerOpener } from './open-answer.ts'
 import type { RequestBody } from './request-body.ts'
+import type { RequestHeaders } from './request-headers.ts'
 import type { Turn } from './turn.ts'
 import type { UnauthorizedOptions } from './unauthorized-replay.ts'
 import type { TimeLimits } from './upstream-errors.ts'
@@ -30,8 +31,8 @@ export interface ForwardRequest {
   readonly mount: Mount
   readonly body: RequestBody
   readonly token: AccessToken
-  /** Alternating names and values, without the token. */
-  readonly headers: readonly string[]
+  /** Without the token. */
+  readonly headers: RequestHeaders
   /** Sent again on a new connection, after the first one died. */
   readonly retried?: boolean
   /** Sent again with a new token, after a 401. */

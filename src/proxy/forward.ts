@@ -66,8 +66,8 @@ class Attempt implements ConnectionAware, Sender {
     const exchange = {
       path: journal.path,
       method: request.method as Dispatcher.HttpMethod,
-      headers: headers as string[],
-      authorization: token.authorization,
+      headers: headers.callers as string[],
+      vetted: [...headers.own, 'authorization', token.authorization],
       body,
       headersTimeout: limit,
       bodyTimeout: limit,

@@ -3,11 +3,12 @@
  * disagree, which is what request smuggling lives on. Pure.
  */
 import type { IncomingMessage } from 'node:http'
+import { rememberingLast } from '../policy/last-accepted.ts'
 
 const VERSIONS: ReadonlySet<string> = new Set(['1.0', '1.1'])
 
 /** Anything else could end up in the links of an answer (RFC 3986 §3.2.2, without sub-delims). */
-const HOST = /^[\w.:[\]%-]*$/
+const isHost = rememberingLast((host) => /^[\w.:[\]%-]*$/.test(host))
 
 const hostFault = (raw: readonly string[], version: string): string | undefined => {
   const hosts: string[] = []
@@ -19,7 +20,7 @@ const hostFault = (raw: readonly string[], version: string): string | undefined 
   // RFC 9112 §3.2
   if (host === undefined) return version === '1.1' ? 'The Host field is missing.' : undefined
   if (hosts.length > 1) return 'It has more than one Host field.'
-  return HOST.test(host) ? undefined : 'The Host field is not a host.'
+  return isHost(host) ? undefined : 'The Host field is not a host.'
 }
 
 const codingFault = (coding: string | undefined, version: string): string | undefined => {

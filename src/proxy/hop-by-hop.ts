@@ -13,6 +13,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/** Most names are of another length, and need no more than that. */
+const LENGTHS: readonly boolean[] = Array.from({ length: 20 }, (_, length) =>
+  [...HOP_BY_HOP].some((name) => name.length === length),
+)
+
 const NONE: ReadonlySet<string> = new Set()
 
 /** The names that a `Connection` field declares to be hop-by-hop as well. */
@@ -43,4 +48,4 @@ export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
 
 /** @param name in lower case */
 export const isHopByHop = (name: string, nominated: ReadonlySet<string>): boolean =>
-  HOP_BY_HOP.has(name) || nominated.has(name)
+  (LENGTHS[name.length] === true && HOP_BY_HOP.has(name)) || nominated.has(name)

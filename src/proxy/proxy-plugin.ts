@@ -54,7 +54,8 @@ const send = (
     userAgent: options.userAgent,
     stripJsonCharset: options.stripJsonCharset,
   })
-  const fitting = fitLength(request, headers, body)
+  const callers = fitLength(request, headers.callers, body)
+  const fitting = { ...headers, callers }
   forward(options, { request, response, journal, mount, token, headers: fitting, body })
 }
 

@@ -33,6 +33,7 @@ const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
   return meant === 'content-length' || isReplaced(meant) || isHopByHop(meant, nominated)
 }
 
+/** Their values have no illegal bytes. */
 export interface AddedHeaders {
   readonly correlationId: string
   /** Value of `traceparent`. */
@@ -45,13 +46,17 @@ export interface AddedHeaders {
   readonly stripJsonCharset: boolean
 }
 
-/**
- * @param raw alternating names and values, as received
- * @returns alternating names and values, to be sent
- */
-export const requestHeaders = (raw: readonly string[], added: AddedHeaders): string[] => {
+/** Alternating names and values, to be sent. */
+export interface RequestHeaders {
+  readonly callers: readonly string[]
+  /** Of the proxy itself; they have no illegal bytes. */
+  readonly own: readonly string[]
+}
+
+/** @param raw alternating names and values, as received */
+export const requestHeaders = (raw: readonly string[], added: AddedHeaders): RequestHeaders => {
   const nominated = nominatedNames(raw)
-  const headers: string[] = []
+  const callers: string[] = []
   let hasUserAgent = false
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
@@ -61,10 +66,11 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): str
     if (lower === 'user-agent') hasUserAgent = true
     const value = raw[i + 1] as string
     const isStripped = added.stripJsonCharset && lower === 'content-type'
-    headers.push(name, isStripped ? withoutJsonCharset(value) : value)
+    callers.push(name, isStripped ? withoutJsonCharset(value) : value)
   }
-  if (!hasUserAgent) headers.push('user-agent', added.userAgent)
-  headers.push('x-correlation-id', added.correlationId, 'x-correlationid', added.correlationId)
-  headers.push('traceparent', added.traceparent)
-  return headers
+  const { correlationId, traceparent, userAgent } = added
+  const own = ['x-correlation-id', correlationId, 'x-correlationid', correlationId]
+  own.push('traceparent', traceparent)
+  if (!hasUserAgent) own.push('user-agent', userAgent)
+  return { callers, own }
 }

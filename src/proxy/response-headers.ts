@@ -4,9 +4,10 @@ import type { RequestIds } from './request-ids.ts'
 
 /** Whether the parts lie one behind the other in one piece of memory, as those of one read do. */
 const areTogether = (raw: readonly Buffer[]): boolean => {
+  const memory = raw[0]?.buffer
   let end = 0
   for (const part of raw) {
-    if (part.buffer !== raw[0]?.buffer || part.byteOffset < end) return false
+    if (part.byteOffset < end || part.buffer !== memory) return false
     end = part.byteOffset + part.length
   }
   return true

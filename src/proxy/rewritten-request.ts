@@ -61,9 +61,9 @@ export const createRequestRewriter =
 /** @returns the fields with the length of the body as it is now; without, if nobody knows it */
 export const fitLength = (
   { headers: { 'content-length': announced } }: IncomingMessage,
-  headers: string[],
+  headers: readonly string[],
   body: RequestBody,
-): string[] => {
+): readonly string[] => {
   if (body === null) return headers
   const length = Buffer.isBuffer(body) ? String(body.length) : undefined
   const isChanged = length === undefined ? body instanceof LinkTransform : length !== announced

@@ -5,7 +5,7 @@
 import { Client, errors, type Dispatcher } from 'undici'
 import type { OutboundProxy } from '../outbound-proxy.ts'
 import { connectThrough } from '../tunnel.ts'
-import { withAuthorization } from './vetted-authorization.ts'
+import { withVettedFields } from './vetted-fields.ts'
 
 export interface UpstreamOptions {
   /** Scheme, host and port of the base URL. */
@@ -34,8 +34,8 @@ const KEEP_ALIVE_MS = 50_000
 const CONNECTION_AGE_MS = 600_000
 
 export interface UpstreamRequest extends Dispatcher.DispatchOptions {
-  /** Value of the field, known to have no illegal bytes; it is not among `headers`. */
-  readonly authorization?: string
+  /** Alternating names and values beside `headers`, known to have no illegal bytes. */
+  readonly vetted?: readonly string[]
 }
 
 /** A dispatch handler that wants to know whether its connection had served before. */
@@ -71,7 +71,7 @@ export class UpstreamConnection extends Client {
     this.interim = 0
     const last = this.#isOld
     this.#isOld = false
-    return withAuthorization(options.authorization, () =>
+    return withVettedFields(options.vetted, () =>
       super.dispatch(last ? { ...options, reset: true } : options, handler),
     )
   }

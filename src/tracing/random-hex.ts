@@ -2,19 +2,19 @@
  * Random hexadecimal digits by the thousand: a call into native code for each id costs more than all
  * else about it.
  */
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
-const POOL_BYTES = 16_384
+const POOL_BYTES = 4_096
 
-const pool = Buffer.allocUnsafeSlow(POOL_BYTES)
-let used = POOL_BYTES
+let pool = ''
+let used = 0
 
-/** @param bytes two digits each; at most 16,384. Never the same twice, and not to be guessed. */
-export const randomHex = (bytes: number): string => {
-  if (used + bytes > POOL_BYTES) {
-    randomFillSync(pool)
+/** @param digits at most 8,192. Never the same twice, and not to be guessed. */
+export const randomHex = (digits: number): string => {
+  if (used + digits > pool.length) {
+    pool = randomBytes(POOL_BYTES).toString('hex')
     used = 0
   }
-  used += bytes
-  return pool.toString('hex', used - bytes, used)
+  used += digits
+  return pool.slice(used - digits, used)
 }

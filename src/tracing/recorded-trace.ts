@@ -82,7 +82,7 @@ export class RecordedTrace implements RequestTrace {
   }
 
   end(result: TraceResult): void {
-    const { failure, token, requestId, correlationId } = result
+    const { failure, token, ids } = result
     if (this.#client !== undefined) {
       if (token === 'replayed') this.#client.setAttribute('http.request.resend_count', 1)
       // The status is then one that the proxy made up.
@@ -90,8 +90,8 @@ export class RecordedTrace implements RequestTrace {
     }
     if (token !== undefined) this.#server.setAttribute('service_key_proxy.token', token)
     this.#server.setAttributes({
-      'service_key_proxy.request_id': requestId,
-      'service_key_proxy.correlation_id': correlationId,
+      'service_key_proxy.request_id': ids.requestId,
+      'service_key_proxy.correlation_id': ids.correlationId,
     })
     finish(this.#server, result, 500)
   }

@@ -11,8 +11,7 @@ export interface TraceResult {
   /** Code of an answer that the proxy made itself. */
   readonly failure: string | undefined
   readonly token: string | undefined
-  readonly requestId: string
-  readonly correlationId: string
+  readonly ids: { readonly requestId: string; readonly correlationId: string }
 }
 
 /** One request as a part of a trace. */
@@ -81,7 +80,7 @@ export type OpenTrace = (method: string, traceparent: unknown, target: string) =
 export const passTrace = (traceparent: unknown): RequestTrace => {
   const parent = parseTraceparent(traceparent)
   if (parent !== undefined) return new PassedTrace(parent, traceparent as string, true)
-  const digits = randomHex(24)
+  const digits = randomHex(48)
   const started = { traceId: digits.slice(0, 32), spanId: digits.slice(32), sampled: false }
   return new PassedTrace(started, formatTraceparent(started), false)
 }

@@ -15,6 +15,7 @@ import { startServer, startStreamingServer } from '../fixtures/recording-server.
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c'
 const SPAN_ID = 'b7ad6b7169203331'
 const SAMPLED = `00-${TRACE_ID}-${SPAN_ID}-01`
+const IDS = { requestId: 'r', correlationId: 'c' }
 
 t.test('a traceparent is read by the rules of W3C', async (t) => {
   const parent = { traceId: TRACE_ID, spanId: SPAN_ID }
@@ -212,7 +213,11 @@ t.test('failures are marked, each where it happened', async (t) => {
     api: api.url,
     tokenEndpoint,
     tracing,
-    clock: { now: () => clock.now(), schedule: (...timer) => systemClock.schedule(...timer) },
+    clock: {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      schedule: (...timer) => systemClock.schedule(...timer),
+    },
   })
   await call(port, { path: '/refused' })
   await clock.advance(6_000)
@@ -249,7 +254,7 @@ t.test(
       const trace = tracing.open('GET', undefined, '/x')
       trace.forward('https://api.example', '/v1/x')
       const nothing = { status: undefined, failure: undefined, token: undefined }
-      trace.end({ ...nothing, requestId: 'r', correlationId: 'c', ...result })
+      trace.end({ ...nothing, ids: IDS, ...result })
     }
     end({ status: 502, failure: 'upstream_dns' })
     end({})
@@ -309,8 +314,7 @@ t.test('a receiver that refuses or hangs is told of, and holds up nothing', asyn
       status: 200,
       failure: undefined,
       token: undefined,
-      requestId: 'r',
-      correlationId: 'c',
+      ids: IDS,
     })
     return { tracing, problems }
   }

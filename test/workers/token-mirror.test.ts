@@ -18,6 +18,7 @@ const otherClock = (clock: ManualClock, ahead: number): Clock => ({
     const { monotonic, wall } = clock.now()
     return { monotonic: monotonic + ahead, wall }
   },
+  monotonic: () => clock.monotonic() + ahead,
   schedule: (ms, task) => clock.schedule(ms, task),
 })
 
