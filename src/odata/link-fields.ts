@@ -1,7 +1,8 @@
 /** Header fields whose value is a link (RFC 9110 §8.7 and §10.2.2, OData V4 part 1 §8.3.4). Pure. */
 import { LinkRewriter, type LinkTable } from './link-rewriter.ts'
 
-const LINK_FIELDS: ReadonlySet<string> = new Set([
+/** In lower case. */
+export const LINK_FIELDS: ReadonlySet<string> = new Set([
   'content-location',
   'dataserviceid',
   'link',

@@ -25,6 +25,12 @@ export class LinkTable {
     this.maxBytes = Math.max(0, ...this.targets.map(({ maxBytes }) => maxBytes))
     this.hasRelative = this.targets.some(({ pathAbsolute }) => pathAbsolute)
   }
+
+  /** Most documents have no links, and need no more than that. */
+  isAbsentFrom(bytes: Buffer): boolean {
+    for (const { find } of this.needles) if (find(bytes, 0) !== -1) return false
+    return true
+  }
 }
 
 interface Edit {
@@ -32,6 +38,8 @@ interface Edit {
   readonly end: number
   readonly replacement: string
 }
+
+const NO_EDITS: readonly Edit[] = []
 
 const EMPTY: Buffer = Buffer.alloc(0)
 
@@ -95,7 +103,7 @@ export class LinkRewriter {
   #advance(chunk: Buffer, isLast: boolean): Buffer {
     this.#window = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
     this.#isLast = isLast
-    const edits = this.#findEdits()
+    const edits = this.#table.isAbsentFrom(this.#window) ? NO_EDITS : this.#findEdits()
     const end = isLast ? this.#window.length : this.#findHold(edits.at(-1)?.end ?? 0)
     const settled = end === this.#window.length ? this.#window : this.#window.subarray(0, end)
     this.#held = end === this.#window.length ? EMPTY : Buffer.from(this.#window.subarray(end))

@@ -1,8 +1,9 @@
 /** What is to be done with an answer, judged by its head. Pure. */
-import { isLinkField, rewriteField } from '../odata/link-fields.ts'
+import { isLinkField, LINK_FIELDS, rewriteField } from '../odata/link-fields.ts'
 import type { LinkTable } from '../odata/link-rewriter.ts'
 import { rewritableType, type RewritableType } from '../odata/rewritable-type.ts'
 import { isDecodable } from './content-decoding.ts'
+import { createNameFilter } from './name-filter.ts'
 
 /** A body that has links. */
 export interface BodyPlan {
@@ -44,8 +45,13 @@ interface Seen {
   isPart: boolean
 }
 
-/** Looked up by length first: most names need no more than that. */
-const WANTED_LENGTHS: ReadonlySet<number> = new Set([4, 8, 11, 12, 13, 14, 16])
+const mayBeWanted = createNameFilter([
+  ...LINK_FIELDS,
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+])
 
 /** Several codings become a name that nobody knows. */
 const codingOf = (value: string): string =>
@@ -82,7 +88,7 @@ export const planAnswer = (headers: string[], table: LinkTable): BodyPlan | unde
   const seen: Seen = { type: '', coding: '', length: NaN, isPart: false }
   for (let i = 0; i < headers.length; i += 2) {
     const field = headers[i] as string
-    if (!WANTED_LENGTHS.has(field.length)) continue
+    if (!mayBeWanted(field)) continue
     const name = field.toLowerCase()
     const value = headers[i + 1] as string
     if (isLinkField(name)) headers[i + 1] = rewriteField(table, value)

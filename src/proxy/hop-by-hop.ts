@@ -1,4 +1,5 @@
 /** Fields that belong to one connection and never travel further (RFC 9110 §7.6.1). Pure. */
+import { createNameFilter } from './name-filter.ts'
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -13,10 +14,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Most names are of another length, and need no more than that. */
-const LENGTHS: readonly boolean[] = Array.from({ length: 20 }, (_, length) =>
-  [...HOP_BY_HOP].some((name) => name.length === length),
-)
+const mayBeHopByHop = createNameFilter(HOP_BY_HOP)
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -46,6 +44,7 @@ export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
   return names
 }
 
-/** @param name in lower case */
+/** @param name in any case */
 export const isHopByHop = (name: string, nominated: ReadonlySet<string>): boolean =>
-  (LENGTHS[name.length] === true && HOP_BY_HOP.has(name)) || nominated.has(name)
+  (mayBeHopByHop(name) && HOP_BY_HOP.has(name.toLowerCase())) ||
+  (nominated.size > 0 && nominated.has(name.toLowerCase()))

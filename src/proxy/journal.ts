@@ -11,11 +11,11 @@ export interface Journal {
   /** Monotonic ms at which the request head was complete. */
   readonly startedAt: number
   /** Where the request goes, once it is let in. */
-  mount?: Mount
+  mount?: Mount | undefined
   /** Path and query on the API, once the request target is accepted; empty before. */
   path: string
   /** It is a `$batch` whose parts have to be judged before it is sent. */
-  isGuardedBatch?: boolean
+  isGuardedBatch?: boolean | undefined
   /** SKP_EXPLAIN; `undefined`: the caller is not told. */
   readonly timing?: ServerTiming | undefined
   /** The trace it is a part of. */
@@ -24,21 +24,22 @@ export interface Journal {
    * Was a token at hand, was it waited for, was the request sent again with a new one, or was the
    * token renewed and the caller asked to repeat the request; unset without a token.
    */
-  token?: 'cached' | 'waited' | 'replayed' | 'refreshed'
+  token?: 'cached' | 'waited' | 'replayed' | 'refreshed' | undefined
   /** Monotonic ms at which the request, token and all, was handed to the connections of the API. */
-  sentAt?: number
+  sentAt?: number | undefined
   /** Monotonic ms at which the head of the answer was there, the last one if there were several. */
-  answeredAt?: number
+  answeredAt?: number | undefined
   /** Links that were replaced in the body of the answer; unset where none were looked for. */
-  links?: number
+  links?: number | undefined
   /** Bytes of the body that went to the caller. */
   responseBytes: number
   /** Code of an answer that the proxy made itself. */
-  failure?: ErrorCode
+  failure?: ErrorCode | undefined
   /** Which rule refused the request. */
-  denied?: DenialReason
+  denied?: DenialReason | undefined
 }
 
+/** With a place for everything, so that an object does not grow on the way. */
 export const openJournal = (
   request: IncomingMessage,
   startedAt: number,
@@ -48,7 +49,15 @@ export const openJournal = (
   ids: requestIds(request.headers),
   startedAt,
   timing,
+  mount: undefined,
   path: '',
+  isGuardedBatch: undefined,
   trace: openTrace(request.method as string, request.headers['traceparent'], request.url as string),
+  token: undefined,
+  sentAt: undefined,
+  answeredAt: undefined,
+  links: undefined,
   responseBytes: 0,
+  failure: undefined,
+  denied: undefined,
 })

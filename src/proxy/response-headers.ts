@@ -1,5 +1,6 @@
 /** Header fields of the API's answer → fields for the caller, values unchanged. Pure. */
 import { isHopByHop, nominatedNames } from './hop-by-hop.ts'
+import { createNameFilter } from './name-filter.ts'
 import type { RequestIds } from './request-ids.ts'
 
 /** Whether the parts lie one behind the other in one piece of memory, as those of one read do. */
@@ -38,6 +39,8 @@ class TransferCodingError extends Error {
 /** `identity` is none (RFC 2616 §3.6). */
 const isReadable = (coding: string): boolean => /^(?:chunked|identity)$/i.test(coding.trim())
 
+const mayBeId = createNameFilter(['x-request-id', 'x-correlation-id'])
+
 /**
  * @param raw alternating names and values, as received
  * @returns alternating names and values; the ids are added where the API did not answer with them
@@ -51,15 +54,18 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   let hasCorrelationId = false
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string
-    const lower = name.toLowerCase()
-    if (isHopByHop(lower, nominated)) {
-      const isCoded = lower === 'transfer-encoding' && !isReadable(received[i + 1] as string)
+    const value = received[i + 1] as string
+    if (isHopByHop(name, nominated)) {
+      const isCoded = name.toLowerCase() === 'transfer-encoding' && !isReadable(value)
       if (isCoded) throw new TransferCodingError()
       continue
     }
-    if (lower === 'x-request-id') hasRequestId = true
-    if (lower === 'x-correlation-id') hasCorrelationId = true
-    headers.push(name, received[i + 1] as string)
+    if (mayBeId(name)) {
+      const lower = name.toLowerCase()
+      if (lower === 'x-request-id') hasRequestId = true
+      else if (lower === 'x-correlation-id') hasCorrelationId = true
+    }
+    headers.push(name, value)
   }
   if (!hasRequestId) headers.push('x-request-id', ids.requestId)
   if (!hasCorrelationId) headers.push('x-correlation-id', ids.correlationId)

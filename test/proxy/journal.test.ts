@@ -21,10 +21,10 @@ t.test('a journal opens with ids, start and trace of its request, and nothing el
   })
   t.strictSame(opened, ['PUT', 'given', '/Vendor'])
   t.equal(journal.trace, trace)
-  t.strictSame(journal, {
+  const noted = Object.entries(journal).filter(([, value]) => value !== undefined)
+  t.strictSame(Object.fromEntries(noted), {
     ids: { requestId: 'request', correlationId: 'correlation' },
     startedAt: 12.5,
-    timing: undefined,
     path: '',
     trace,
     responseBytes: 0,
