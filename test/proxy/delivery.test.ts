@@ -78,6 +78,7 @@ t.test('an answer that cannot be sent harms none of the others', async (t) => {
   }).complete()
   new Delivery(turn, whole.answer, taken, nobody).complete()
   await nextTurn()
+  await nextTurn()
   t.match(errors, [{ message: 'a defect' }])
   t.same(whole.calls, ['end'])
 })
