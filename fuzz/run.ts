@@ -67,6 +67,8 @@ class Run {
       sessions.add(session)
       // oxlint-disable-next-line no-await-in-loop -- as many at a time as there are workers
       this.#note(session, await play(port, session))
+      const outcome = outcomeOf(session)
+      this.tally.set(outcome, (this.tally.get(outcome) ?? 0) + 1)
       const noted = session.faults.length
       sessions.end(session, () => this.#note(session, session.faults.slice(noted)))
     }
@@ -78,10 +80,7 @@ class Run {
     return isClean && isRunning() && performance.now() < this.#deadline
   }
 
-  #note(session: Session, faults: readonly string[]): void {
-    const outcome = outcomeOf(session)
-    this.tally.set(outcome, (this.tally.get(outcome) ?? 0) + 1)
-    const { plan, received } = session
+  #note({ plan, received }: Session, faults: readonly string[]): void {
     for (const what of faults) this.findings.push({ what, plan, received })
   }
 }

@@ -1,6 +1,7 @@
 /** One line per request, when its connection is done with it: answered or given up. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import { pathOf } from '../policy/request-target.ts'
 import type { Journal } from '../proxy/journal.ts'
 import { lineWriter } from './line-writer.ts'
 
@@ -27,11 +28,6 @@ export interface AccessLog {
 const PROBE_PATH = '/-/'
 /** What SAP's logging libraries write in place of a value. */
 const REDACTED = 'redacted'
-
-const withoutQuery = (target: string): string => {
-  const end = target.indexOf('?')
-  return end === -1 ? target : target.slice(0, end)
-}
 
 const levelOf = (target: string, journal: Journal): 'debug' | 'info' | 'warn' => {
   if (target.startsWith(PROBE_PATH)) return 'debug'
@@ -92,7 +88,7 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
       const level = levelOf(target, journal)
       if (!log.isLevelEnabled(level)) return
       // Other forms than a path may hold passwords.
-      const path = target.startsWith('/') ? withoutQuery(target) : '(no path)'
+      const path = target.startsWith('/') ? pathOf(target) : '(no path)'
       const quoted = JSON.stringify(path)
       const status = response.writableFinished ? response.statusCode : 'not finished'
       write(

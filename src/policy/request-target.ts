@@ -57,7 +57,8 @@ const pathFault = (path: string): string | undefined => {
     : decodedFault(path)
 }
 
-const pathOf = (target: string): string => {
+/** Without its query. */
+export const pathOf = (target: string): string => {
   const query = target.indexOf('?')
   return query === -1 ? target : target.slice(0, query)
 }

@@ -2,7 +2,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Client } from 'undici'
-import { isPlainTarget } from '../policy/request-target.ts'
+import { isPlainTarget, pathOf } from '../policy/request-target.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { departureOf } from './caller-departure.ts'
@@ -142,7 +142,7 @@ export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): 
     proxyPayloads: false,
     undici: new Client(NOWHERE),
     // The query is not http-proxy's business: it would parse it and print it anew.
-    preRewrite: (url: string) => url.split('?', 1)[0] as string,
+    preRewrite: pathOf,
     preHandler: sparingly(handler),
     handler,
   })

@@ -1,4 +1,7 @@
-/** Spans of one request: that of the server, and that of the exchange with the API. */
+/**
+ * Spans of one request: that of the server, and that of the exchange with the API. Queries are left
+ * out: OData filters carry personal data.
+ */
 import {
   ROOT_CONTEXT,
   SpanKind,
@@ -9,6 +12,7 @@ import {
   type Span,
   type Tracer,
 } from '@opentelemetry/api'
+import { pathOf } from '../policy/request-target.ts'
 import {
   formatTraceparent,
   parseTraceparent,
@@ -17,9 +21,6 @@ import {
 } from './trace-context.ts'
 
 const NOT_SAMPLED: number = TraceFlags.NONE
-
-/** Queries are left out: OData filters carry personal data. */
-const withoutQuery = (target: string): string => target.split('?', 1)[0] as string
 
 const contextOf = (traceparent: unknown): Context => {
   const parent = parseTraceparent(traceparent)
@@ -55,7 +56,7 @@ export class RecordedTrace implements RequestTrace {
     const attributes = {
       'http.request.method': method,
       'url.scheme': 'http',
-      'url.path': withoutQuery(target),
+      'url.path': pathOf(target),
     }
     this.#tracer = tracer
     this.#method = method
@@ -73,7 +74,7 @@ export class RecordedTrace implements RequestTrace {
       'http.request.method': this.#method,
       'server.address': hostname,
       'server.port': Number(port) || (protocol === 'http:' ? 80 : 443),
-      'url.full': origin + withoutQuery(path),
+      'url.full': origin + pathOf(path),
     }
     const options = { kind: SpanKind.CLIENT, attributes }
     this.#client = this.#tracer.startSpan(this.#method, options, this.#context)
