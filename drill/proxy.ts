@@ -41,7 +41,7 @@ export const endProxies = (): void => {
 const launch = ({ environment, onOutput }: ProxyOptions) => {
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=16', '--no-maglev', '--expose-gc', PROGRAM],
+    ['--max-semi-space-size=16', '--no-maglev', '--no-flush-bytecode', '--expose-gc', PROGRAM],
     {
       env: {
         SKP_PORT: '0',
