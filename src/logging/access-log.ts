@@ -88,8 +88,8 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
       const level = levelOf(target, journal)
       if (!log.isLevelEnabled(level)) return
       // Other forms than a path may hold passwords.
-      const path = target.startsWith('/') ? pathOf(target) : '(no path)'
-      const quoted = JSON.stringify(path)
+      const isPath = target.startsWith('/')
+      const path = JSON.stringify(isPath ? pathOf(target) : '(no path)')
       const status = response.writableFinished ? response.statusCode : 'not finished'
       write(
         level,
@@ -98,11 +98,11 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
           identity(journal) +
           word('method', method) +
           // OData filters carry personal data.
-          `,"request":${query && target.startsWith('/') ? JSON.stringify(target) : quoted}` +
+          `,"request":${query && isPath ? JSON.stringify(target) : path}` +
           number('request_size_b', sizeOf(request)) +
           outcome(response, journal, endedAt) +
           callerOf(request, caller) +
-          `,"msg":"${method} ${quoted.slice(1, -1)} ${status}"`,
+          `,"msg":"${method} ${path.slice(1, -1)} ${status}"`,
       )
     },
   }

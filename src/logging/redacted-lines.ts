@@ -3,6 +3,7 @@
  * which costs a fraction of looking through each.
  */
 import { Writable } from 'node:stream'
+import { passOn } from './pass-on.ts'
 import type { Redactor } from './redaction.ts'
 
 /**
@@ -14,12 +15,7 @@ export const redactedLines = (stream: Writable, redactor: Redactor): Writable =>
   return new Writable({
     decodeStrings: false,
     write(lines: string | Buffer, _encoding, done) {
-      stream.write(redactor.redact(String(lines)), () => {
-        if (waits) done()
-      })
-      // At once, as long as the reader keeps up.
-      const waits = stream.writableLength > 0
-      if (!waits) done()
+      if (passOn(stream, redactor.redact(String(lines)), done)) done()
     },
   })
 }

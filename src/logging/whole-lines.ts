@@ -4,6 +4,7 @@
  * and may be torn, if the pipe is full at that moment.
  */
 import { Writable } from 'node:stream'
+import { passOn } from './pass-on.ts'
 
 /** Of Linux; other systems promise less, but keep the same for what is usual in a log. */
 const PIPE_BUF = 4_096
@@ -26,13 +27,9 @@ export const wholeLines = (stream: Writable): Writable => {
   const write = (batch: Buffer, done: () => void): void => {
     for (let start = 0; start < batch.length;) {
       const end = endOf(batch, start)
-      let waits = false
-      stream.write(batch.subarray(start, end), () => {
-        if (waits) write(batch.subarray(end), done)
-      })
+      const goOn = (): void => write(batch.subarray(end), done)
       // Two that wait would be written together.
-      waits = stream.writableLength > 0
-      if (waits) return
+      if (!passOn(stream, batch.subarray(start, end), goOn)) return
       start = end
     }
     done()
