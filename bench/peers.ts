@@ -1,9 +1,10 @@
 /** Who is compared, and how each is started in front of the same API. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configSchema } from '../src/config/config-schema.ts'
 import { freePort, startSilent, type Child, type Environment } from './children.ts'
+import { startCommand } from '../scripts/start-command.ts'
 import { nginxConfiguration } from './nginx.ts'
 import { BASELINE } from './results.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -27,15 +28,6 @@ export interface Peer {
 }
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url))
-
-/** Flags and file as `npm start` has them. */
-export const startCommand = (): readonly string[] => {
-  const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as {
-    scripts: { start: string }
-  }
-  const args = manifest.scripts.start.replace(/^(?:exec )?node /, '').split(' ')
-  return [process.execPath, ...args.map((arg) => (arg.startsWith('-') ? arg : pathOf(arg)))]
-}
 
 const upstreamOf = ({ upstream }: Surroundings, tls: boolean): string =>
   tls ? upstream.tls : upstream.plain

@@ -6,10 +6,11 @@
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startCommand } from '../scripts/start-command.ts'
 import { endChildrenAtExit, freePort, startSilent } from './children.ts'
 import { untilRight } from './first-answer.ts'
 import { generatorHere, load } from './load.ts'
-import { environmentOf, startCommand, withoutExtras } from './peers.ts'
+import { environmentOf, withoutExtras } from './peers.ts'
 import { pin } from './pinning.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
 import { startSurroundings } from './surroundings.ts'
@@ -63,7 +64,7 @@ const surroundings = await startSurroundings(proxyCommand)
 const folder = fileURLToPath(new URL(`results/profile-${process.pid}`, import.meta.url))
 mkdirSync(folder, { recursive: true })
 const port = await freePort()
-const [node = '', ...args] = startCommand()
+const [node, ...args] = startCommand()
 const command = [node, '--cpu-prof', `--cpu-prof-dir=${folder}`, ...args]
 const env = {
   ...environmentOf(surroundings, { tls: false, port, adminPort: await freePort() }),

@@ -1,9 +1,8 @@
 /** The built proxy as a child process that never outlives the drill: it is ended by its pid. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { startCommand } from '../scripts/start-command.ts'
 
 export interface ProxyOptions {
   /** Where its key is, and what else is not by default. */
@@ -22,7 +21,6 @@ export interface Proxy {
   readonly stop: () => Promise<string | undefined>
 }
 
-const PROGRAM = fileURLToPath(new URL('../dist/service-key-proxy.mjs', import.meta.url))
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 30_000
 /** A build that is just being made has no program for a moment. */
@@ -39,22 +37,19 @@ export const endProxies = (): void => {
 
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
 const launch = ({ environment, onOutput }: ProxyOptions) => {
-  const child = spawn(
-    process.execPath,
-    ['--max-semi-space-size=16', '--no-maglev', '--no-flush-bytecode', '--expose-gc', PROGRAM],
-    {
-      env: {
-        SKP_PORT: '0',
-        SKP_ADMIN_PORT: '0',
-        SKP_HOST: '127.0.0.1',
-        SKP_DRAIN_DELAY: '0ms',
-        ...environment,
-        // Coverage, should this run inside a test, is about the sources.
-        _TAPJS_PROCESSINFO_COVERAGE_: '0',
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+  const [node, ...args] = startCommand()
+  const child = spawn(node, args, {
+    env: {
+      SKP_PORT: '0',
+      SKP_ADMIN_PORT: '0',
+      SKP_HOST: '127.0.0.1',
+      SKP_DRAIN_DELAY: '0ms',
+      ...environment,
+      // Coverage, should this run inside a test, is about the sources.
+      _TAPJS_PROCESSINFO_COVERAGE_: '0',
     },
-  )
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   running.add(child)
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
