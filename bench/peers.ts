@@ -32,19 +32,13 @@ const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, imp
 const upstreamOf = ({ upstream }: Surroundings, tls: boolean): string =>
   tls ? upstream.tls : upstream.plain
 
-/** What a platform gives to the proxy. */
-export const environmentOf = (
-  surroundings: Surroundings,
-  {
-    tls,
-    port,
-    adminPort,
-  }: { readonly tls: boolean; readonly port: number; readonly adminPort: number },
-): Environment => ({
+/** What a platform gives to whoever is bound to the service. */
+const bindingOf = (surroundings: Surroundings, tls: boolean): Environment => ({
   VCAP_SERVICES: JSON.stringify({
     'integration-assessment': [
       {
         name: 'bench',
+        label: 'integration-assessment',
         credentials: {
           entities: upstreamOf(surroundings, tls),
           clientid: 'bench',
@@ -54,6 +48,18 @@ export const environmentOf = (
       },
     ],
   }),
+})
+
+/** What a platform gives to the proxy. */
+export const environmentOf = (
+  surroundings: Surroundings,
+  {
+    tls,
+    port,
+    adminPort,
+  }: { readonly tls: boolean; readonly port: number; readonly adminPort: number },
+): Environment => ({
+  ...bindingOf(surroundings, tls),
   PORT: String(port),
   SKP_ADMIN_PORT: String(adminPort),
   SKP_CA_FILE: surroundings.caFile,
@@ -86,25 +92,37 @@ const ourProxy = (id: string, name: string, settings: Environment): Peer => ({
   },
 })
 
-const nodePeer = (id: string, name: string, bringsToken = false): Peer => ({
+interface NodePeer {
+  readonly id: string
+  readonly name: string
+  /** In bench/peers. Default: as its id. */
+  readonly file?: string
+  /** Its callers send the token. */
+  readonly bringsToken?: boolean
+  /** It gets the service key, and fetches its token itself. */
+  readonly isBound?: boolean
+}
+
+const nodePeer = ({ id, name, file = id, bringsToken, isBound }: NodePeer): Peer => ({
   id,
   name,
   async start(surroundings, tls) {
     const port = await freePort()
     const { authorization, caFile, log, proxyCommand } = surroundings
-    const command = [process.execPath, pathOf(`bench/peers/${id}.mjs`)]
+    const command = [process.execPath, pathOf(`bench/peers/${file}.mjs`)]
     const env = {
       BENCH_UPSTREAM: upstreamOf(surroundings, tls),
       BENCH_AUTHORIZATION: authorization,
       NODE_EXTRA_CA_CERTS: caFile,
       NODE_ENV: 'production',
       PORT: String(port),
+      ...(isBound === true ? bindingOf(surroundings, tls) : {}),
     }
     const child = startSilent(proxyCommand(command), env, log)
     return {
       child,
       url: `http://127.0.0.1:${port}`,
-      headers: bringsToken ? { authorization } : {},
+      headers: bringsToken === true ? { authorization } : {},
     }
   },
 })
@@ -145,12 +163,21 @@ const direct: Peer = {
 export const PEERS: readonly Peer[] = [
   ourProxy('shipped', 'service-key-proxy, as shipped', {}),
   ourProxy('bare', 'service-key-proxy, log and rewriting off', withoutExtras),
-  nodePeer('node-limit', 'node:http + undici, by hand'),
-  nodePeer(BASELINE, 'plain @fastify/http-proxy'),
+  nodePeer({ id: 'node-limit', name: 'node:http + undici, by hand' }),
+  nodePeer({ id: BASELINE, name: 'plain @fastify/http-proxy' }),
   nginx,
-  nodePeer('http-proxy-middleware', 'http-proxy-middleware'),
-  nodePeer('fastify-axios', 'Fastify + axios, by hand'),
-  nodePeer('fastify-cloud-sdk', 'Fastify + SAP Cloud SDK, by hand'),
-  nodePeer('approuter', '@sap/approuter', true),
+  nodePeer({ id: 'http-proxy-middleware', name: 'http-proxy-middleware' }),
+  nodePeer({ id: 'fastify-axios', name: 'Fastify + axios, by hand' }),
+  nodePeer({
+    id: 'fastify-cloud-sdk',
+    name: 'Fastify + SAP Cloud SDK, by hand',
+    isBound: true,
+  }),
+  nodePeer({
+    id: 'fastify-cloud-sdk-given',
+    name: 'Fastify + SAP Cloud SDK, token given',
+    file: 'fastify-cloud-sdk',
+  }),
+  nodePeer({ id: 'approuter', name: '@sap/approuter', bringsToken: true }),
   direct,
 ]

@@ -25,11 +25,10 @@ export interface Starts {
 
 /** Renewals of a token under load. */
 export interface Renewal {
-  readonly renewals: number
   /** Requests that had to wait for a token. */
   readonly waited: number
-  /** p99 of the second of a renewal ÷ that of its neighbours: median. */
-  readonly ratio: number
+  /** p99 of the second of a renewal ÷ that of its neighbours, in the order of the renewals. */
+  readonly ratios: readonly number[]
 }
 
 export interface Results {

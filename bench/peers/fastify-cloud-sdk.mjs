@@ -1,25 +1,33 @@
 /**
- * A forwarder as teams write it by hand: Fastify, and the SAP Cloud SDK for the call. The
- * destination is at hand with its token, which spares the SDK the look-up that it would do.
+ * A forwarder as teams write it by hand: Fastify, and the SAP Cloud SDK for the call. The SDK finds
+ * the bound key, fetches its token and keeps it. Without a bound key its destination is given, token
+ * and all, so that it need not look anything up.
  */
+import { transformServiceBindingToClientCredentialsDestination as withClientCredentials } from '@sap-cloud-sdk/connectivity'
 import { executeHttpRequest } from '@sap-cloud-sdk/http-client'
 import Fastify from 'fastify'
 
 const { BENCH_UPSTREAM: url, BENCH_AUTHORIZATION: authorization, PORT: port } = process.env
-const [type, value] = authorization.split(' ')
-const destination = {
-  url,
-  authentication: 'OAuth2ClientCredentials',
-  authTokens: [
-    {
-      type,
-      value,
-      expiresIn: '43200',
-      error: null,
-      http_header: { key: 'Authorization', value: authorization },
-    },
-  ],
+
+const given = () => {
+  const [type, value] = authorization.split(' ')
+  const token = { key: 'Authorization', value: authorization }
+  return {
+    url,
+    authentication: 'OAuth2ClientCredentials',
+    authTokens: [{ type, value, expiresIn: '43200', error: null, http_header: token }],
+  }
 }
+
+const bound = () => ({
+  destinationName: 'bench',
+  // Otherwise it would ask for a token for each request.
+  useCache: true,
+  serviceBindingTransformFn: (service, options) =>
+    withClientCredentials(service, { ...options, url: service.credentials.entities }),
+})
+
+const destination = process.env.VCAP_SERVICES === undefined ? given() : bound()
 
 const app = Fastify({ logger: false })
 app.removeAllContentTypeParsers()
