@@ -1,12 +1,15 @@
 /**
- * Stands in the bundle for libraries that the product's libraries load at the start, and that it
- * never uses: WebSockets of http-proxy, schema compilers of Fastify. Using them is an error.
+ * Stands in the bundle for what the product's libraries load at the start, and it never uses:
+ * WebSockets of http-proxy, schema compilers of Fastify, HTTP/2. Using them is an error.
  */
 'use strict'
 
 const fail = () => {
-  throw new Error('WebSockets and schemas are left out of the bundle: see build/main.ts')
+  throw new Error('WebSockets, schemas and HTTP/2 are left out of the bundle: see build/main.ts')
 }
 
 module.exports = () => fail
 module.exports.Server = fail
+module.exports.connect = fail
+// Read at the start.
+module.exports.constants = {}

@@ -5,6 +5,7 @@
 import { build, type Plugin } from 'esbuild'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { builtins } from './builtins.ts'
 import { consolePage, PAGE_INPUTS } from './console-page.ts'
 import { thirdPartyNotices } from './third-party-notices.ts'
 
@@ -16,6 +17,7 @@ const LEFT_OUT = pathOf('build/left-out.cjs')
 const SUBSTITUTES: ReadonlyMap<string, string> = new Map([
   ['undici', pathOf('build/undici.mjs')],
   ['ws', LEFT_OUT],
+  ['node:http2', LEFT_OUT],
   ['@fastify/ajv-compiler', LEFT_OUT],
   ['@fastify/fast-json-stringify-compiler', LEFT_OUT],
 ])
@@ -36,13 +38,15 @@ const { metafile, outputFiles } = await build({
   outfile: 'dist/service-key-proxy.mjs',
   bundle: true,
   platform: 'node',
+  // The modules of OpenTelemetry can be left out one by one; its CommonJS cannot.
+  mainFields: ['module', 'main'],
   format: 'esm',
   target: 'node20.19',
   // The CommonJS among the libraries asks for Node's modules by `require`.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
-  plugins: [substitutes, consolePage],
+  plugins: [substitutes, builtins, consolePage],
   // Half the text to parse at the start. Names stay, and lines short: for stack traces.
   minifySyntax: true,
   minifyWhitespace: true,

@@ -117,6 +117,33 @@ t.test('the built program is one file that needs no other, for a terminal too', 
   t.equal(await version.ended, 0)
 })
 
+t.test('of Node, the built program loads nothing that it does not use', async (t) => {
+  const tell = 'process.on("exit", () => process.stderr.write(process.moduleLoadList.join("\\n")))'
+  const hook = `data:text/javascript,${encodeURIComponent(tell)}`
+  const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
+  const tokenServer = await startTokenServer(t)
+  const environment = {
+    PORT: '0',
+    VCAP_SERVICES: vcapServices(api.url, tokenServer.url),
+    SKP_DRAIN_DELAY: '0ms',
+    SKP_ADMIN_PORT: '0',
+  }
+  const program = ['--import', hook, dist('service-key-proxy.mjs')]
+  const { child, ended, stdout, stderr } = startProgram(t, [], environment, program)
+  while (child.stdout !== null && !stdout().includes('token obtained')) {
+    await once(child.stdout, 'data')
+  }
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
+  const loaded = stderr().split('\n')
+  t.ok(loaded.includes('NativeModule http'))
+  const spared = ['internal/deps/undici/undici', 'http2', 'internal/http2/core']
+  t.same(
+    spared.filter((name) => loaded.includes(`NativeModule ${name}`)),
+    [],
+  )
+})
+
 t.test('the licences of the libraries in the built program are beside it', async (t) => {
   const notices = readFileSync(dist('THIRD-PARTY-LICENSES'), 'utf8')
   for (const name of ['@fastify/http-proxy', 'fastify', 'pino', 'pino-pretty', 'undici']) {
