@@ -33,7 +33,7 @@ export const USAGE = `npm run bench [-- options]
 `
 
 const THOROUGH = { rounds: 5, seconds: 3, warmUp: 3, warmUps: 5, starts: 7, renewal: 50 }
-const QUICK = { rounds: 2, seconds: 1, warmUp: 1, warmUps: 2, starts: 1, renewal: 0 }
+const QUICK = { rounds: 2, seconds: 1, warmUp: 1, warmUps: 1, starts: 1, renewal: 0 }
 const QUICK_SCENARIOS = 'get-32,get-100k'
 
 const options = {
