@@ -9,7 +9,7 @@ import { isBuiltin } from 'node:module'
 export const builtins: Plugin = {
   name: 'builtins',
   setup(builder) {
-    builder.onResolve({ filter: /^[a-z:_/]+$/ }, ({ path, kind }) =>
+    builder.onResolve({ filter: /^[a-z\d:_/]+$/ }, ({ path, kind }) =>
       kind === 'import-statement' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
     )
     builder.onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({

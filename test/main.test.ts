@@ -27,21 +27,26 @@ const vcapServices = (entities: string, url: string): string =>
     ],
   })
 
-/** The program with a bound service, listening on a free port. */
-const startBound = async (
-  t: Test,
-  api: string,
-  settings: Readonly<Record<string, string>> = {},
-  program: 'built' | 'source' = 'built',
-) => {
+/** What the program finds where a service is bound to it. */
+const bind = async (t: Test, api: string) => {
   const tokenServer = await startTokenServer(t)
   const environment = {
     PORT: '0',
     VCAP_SERVICES: vcapServices(api, tokenServer.url),
     SKP_DRAIN_DELAY: '0ms',
-    ...settings,
   }
-  const running = startProgram(t, [], environment, program)
+  return { tokenServer, environment }
+}
+
+/** The program with a bound service, listening on a free port. */
+const startBound = async (
+  t: Test,
+  api: string,
+  settings: Readonly<Record<string, string>> = {},
+  program: Parameters<typeof startProgram>[3] = 'built',
+) => {
+  const { tokenServer, environment } = await bind(t, api)
+  const running = startProgram(t, [], { ...environment, ...settings }, program)
   const { address } = await running.logged('listening')
   return { ...running, port: Number(new URL(String(address)).port), tokenServer }
 }
@@ -93,15 +98,9 @@ t.test('the built program is one file that needs no other, for a terminal too', 
   copyFileSync(dist('service-key-proxy.mjs'), file)
   const version = startProgram(t, ['--version'], {}, [file])
   const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
-  const tokenServer = await startTokenServer(t)
-  const environment = {
-    PORT: '0',
-    VCAP_SERVICES: vcapServices(api.url, tokenServer.url),
-    SKP_DRAIN_DELAY: '0ms',
-    SKP_LOG_FORMAT: 'pretty',
-    SKP_ADMIN_PORT: '0',
-  }
-  const { child, stdout, ended } = startProgram(t, [], environment, [file])
+  const { environment } = await bind(t, api.url)
+  const settings = { ...environment, SKP_LOG_FORMAT: 'pretty' }
+  const { child, stdout, ended } = startProgram(t, [], settings, [file])
   const shown = async (pattern: RegExp): Promise<string> => {
     for (;;) {
       const found = pattern.exec(stdout())?.[1]
@@ -121,18 +120,9 @@ t.test('of Node, the built program loads nothing that it does not use', async (t
   const tell = 'process.on("exit", () => process.stderr.write(process.moduleLoadList.join("\\n")))'
   const hook = `data:text/javascript,${encodeURIComponent(tell)}`
   const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
-  const tokenServer = await startTokenServer(t)
-  const environment = {
-    PORT: '0',
-    VCAP_SERVICES: vcapServices(api.url, tokenServer.url),
-    SKP_DRAIN_DELAY: '0ms',
-    SKP_ADMIN_PORT: '0',
-  }
   const program = ['--import', hook, dist('service-key-proxy.mjs')]
-  const { child, ended, stdout, stderr } = startProgram(t, [], environment, program)
-  while (child.stdout !== null && !stdout().includes('token obtained')) {
-    await once(child.stdout, 'data')
-  }
+  const { port, child, ended, stderr } = await startBound(t, api.url, {}, program)
+  t.match(await call(port), { status: 200 })
   child.kill('SIGTERM')
   t.equal(await ended, 0)
   const loaded = stderr().split('\n')
