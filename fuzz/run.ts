@@ -65,7 +65,7 @@ class Run {
       const session = new Session(planFor(this.#options.seed, this.#next))
       this.#next += 1
       sessions.add(session)
-      // oxlint-disable-next-line no-await-in-loop -- as many at a time as there are workers
+      // oxlint-disable-next-line no-await-in-loop -- one after the other; others run beside it
       this.#note(session, await play(port, session))
       const outcome = outcomeOf(session)
       this.tally.set(outcome, (this.tally.get(outcome) ?? 0) + 1)

@@ -26,13 +26,11 @@ export interface AdminPortOptions {
 export interface AdminViews {
   readonly keys: readonly BoundKey[]
   /** Those whose level changes together with that of `log`. */
-  readonly logs: readonly Pick<Logger, 'level'>[]
+  readonly logs: readonly Logger[]
   readonly metrics: ProxyMetrics
   readonly watch: RequestWatch
   readonly lifecycle: Pick<Lifecycle, 'phase'>
   readonly readiness: () => Readiness
-  /** Brings the metrics up to date, where others count. */
-  readonly gather?: () => Promise<void>
 }
 
 const createDoor = (options: AdminPortOptions, views: AdminViews): ConsoleDoor => {
@@ -61,13 +59,12 @@ export const createAdminPort = (
 ): FastifyInstance | undefined => {
   const { config, log, quit } = options
   if (config.adminPort === 0) return undefined
-  const { keys, logs, metrics, readiness, gather } = views
+  const { keys, logs, metrics, readiness } = views
   return createAdminServer({
     host: config.adminHost,
     readiness,
     expose: createExposition({
       metrics,
-      gather,
       tokens: () => keys.map((key) => key.state().token),
       credentials: () => keys.map((key) => key.credential()),
     }),

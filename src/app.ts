@@ -29,9 +29,6 @@ export interface AppOptions extends BoundKeysOptions {
   readonly quit: () => void
 }
 
-/** What the data port needs of it. */
-export type ServerOptions = Pick<AppOptions, 'config' | 'log' | 'clock' | 'tracing' | 'userAgent'>
-
 export interface App {
   /**
    * Listens, then fetches the first token.
@@ -61,7 +58,7 @@ const proxySettings = (config: Config) => ({
 
 /** What surrounds every request: time, trace, log line, counters. */
 const frameOf = (
-  { config, log, clock, tracing }: ServerOptions,
+  { config, log, clock, tracing }: AppOptions,
   { metrics, watch }: Pick<ServerViews, 'metrics' | 'watch'>,
 ) => {
   const lines = accessLog({
@@ -89,8 +86,8 @@ interface ServerViews {
 }
 
 /** The data port: probes, and the proxy below them. */
-export const createServer = async (
-  options: ServerOptions,
+const createServer = async (
+  options: AppOptions,
   { mounts, metrics, watch, readiness, lifecycle }: ServerViews,
 ) => {
   const { config, userAgent } = options

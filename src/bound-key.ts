@@ -13,7 +13,6 @@ import { watchCertificate } from './logging/certificate-log.ts'
 import { tokenLog } from './logging/token-log.ts'
 import type { Mount } from './proxy/mount.ts'
 import type { KeyReading, KeySource } from './service-key/key-source.ts'
-import type { CachedTokenSource } from './token/cached-token-source.ts'
 
 export interface BoundKeyOptions extends GenerationOptions {
   readonly source: KeySource
@@ -52,10 +51,6 @@ export class BoundKey {
 
   get mounts(): readonly Mount[] {
     return this.#generation.mounts
-  }
-
-  get tokens(): CachedTokenSource {
-    return this.#generation.tokens
   }
 
   state(): KeyState {

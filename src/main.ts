@@ -8,10 +8,7 @@ import { systemClock } from './clock.ts'
 import { parseCommandLine } from './commands/command-line.ts'
 import { EXIT, type Edge, type Running } from './commands/edge.ts'
 import type { Accompanied } from './commands/exec.ts'
-import type { Working } from './commands/worker.ts'
 import { systemFiles } from './system-files.ts'
-import { forkWorkers } from './system-workers.ts'
-import type { PrimaryChannel } from './workers/protocol.ts'
 
 const readFile = (path: string): string => readFileSync(path, 'utf8')
 
@@ -27,28 +24,12 @@ const edge: Edge = {
   quit: () => process.kill(process.pid, 'SIGTERM'),
 }
 
-const toPrimary: PrimaryChannel = {
-  send: (message) => void process.send?.(message),
-  onMessage: (listener) => void process.on('message', listener),
-}
-
-const work = async (): Promise<Working | number> => {
-  if (process.send === undefined) {
-    process.stderr.write('service-key-proxy: worker is started by serve, see SKP_WORKERS\n')
-    return EXIT.configuration
-  }
-  // What concerns all is told by the primary.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {})
-  const { worker } = await import('./commands/worker.ts')
-  return worker(edge, toPrimary)
-}
-
-const run = async (): Promise<Running | Accompanied | Working | number> => {
+const run = async (): Promise<Running | Accompanied | number> => {
   const line = parseCommandLine(process.argv.slice(2))
   switch (line.command) {
     case 'serve': {
       const { serve } = await import('./commands/serve.ts')
-      return serve(edge, line.flags, () => forkWorkers(process.env['NODE_CLUSTER_SCHED_POLICY']))
+      return serve(edge, line.flags)
     }
     case 'check': {
       if (process.send === undefined) {
@@ -68,8 +49,6 @@ const run = async (): Promise<Running | Accompanied | Working | number> => {
       const terminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
       return exec(edge, line.flags, line.run, { spawn, clock: systemClock, terminal })
     }
-    case 'worker':
-      return work()
     case 'help': {
       const { helpText } = await import('./commands/help.ts')
       process.stdout.write(helpText())
@@ -87,9 +66,9 @@ const run = async (): Promise<Running | Accompanied | Working | number> => {
 /** Stopping has a limit of its own, SKP_DRAIN_TIMEOUT, so that this one is off. */
 const STOP = { delay: false, logger: false } as const
 
-const accompany = async (outcome: Accompanied | Working): Promise<never> => {
+const accompany = async (outcome: Accompanied): Promise<never> => {
   const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
-  if ('forward' in outcome) for (const signal of forwarded) process.on(signal, outcome.forward)
+  for (const signal of forwarded) process.on(signal, outcome.forward)
   closeWithGrace({ ...STOP, skip: ['beforeExit', ...forwarded] }, ({ err }) => outcome.stop(err))
   // Whatever else is open, such as a connection of a process that the command has left behind.
   process.exit(await outcome.ended)

@@ -202,7 +202,7 @@ t.test('no line is lost when the program stops under load', async (t) => {
   t.teardown(() => agent.destroy())
   const statuses: number[] = []
   let stopping = false
-  const worker = async (): Promise<void> => {
+  const callUntilClosed = async (): Promise<void> => {
     while (!stopping || statuses.length < 300) {
       const answer = await call(port, { path: '/Vendor', agent }).catch(() => undefined)
       if (answer === undefined || answer.headers.connection === 'close') return
@@ -210,7 +210,7 @@ t.test('no line is lost when the program stops under load', async (t) => {
       if (statuses.length === 300) stopping = child.kill('SIGTERM')
     }
   }
-  await Promise.all(Array.from({ length: 16 }, worker))
+  await Promise.all(Array.from({ length: 16 }, callUntilClosed))
   t.equal(await ended, 0)
   const lines = stdout().trim().split('\n')
   const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)

@@ -22,7 +22,7 @@ export interface AdminOptions {
   readonly expose: (accept: string | undefined) => Promise<Exposition>
   readonly log: Logger
   /** Those whose level changes together with that of `log`. */
-  readonly logs: readonly Pick<Logger, 'level'>[]
+  readonly logs: readonly Logger[]
   /** The page for people; it loads when somebody looks. */
   readonly console: {
     /** @returns whether there is something at the path; if not, nothing has been sent */

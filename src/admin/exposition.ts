@@ -17,8 +17,6 @@ export interface CredentialState {
 
 export interface MetricSources {
   readonly metrics: ProxyMetrics
-  /** Brings the metrics up to date, where others count. */
-  readonly gather?: (() => Promise<void>) | undefined
   /** One for each token that is kept. */
   readonly tokens: () => readonly TokenState[]
   readonly credentials: () => readonly CredentialState[]
@@ -136,7 +134,6 @@ export const createExposition = (sources: MetricSources) => {
     const creating = registries.get(format) ?? createRegistry(format, sources)
     registries.set(format, creating)
     const registry = await creating
-    await sources.gather?.()
     return { contentType: registry.contentType, text: await registry.metrics() }
   }
 }

@@ -25,18 +25,4 @@ export class Histogram {
     let total = 0
     return Array.from(this.#counts, (count) => (total += count))
   }
-
-  /** The numbers by short names. */
-  counters(): readonly (readonly [name: string, value: number])[] {
-    return [
-      ['sum', this.sum],
-      ...Array.from(this.#counts, (count, index) => [`${index}`, count] as const),
-    ]
-  }
-
-  /** Takes over a number that `counters` gave. */
-  assign(name: string, value: number): void {
-    if (name === 'sum') this.sum = value
-    else this.#counts[Number(name)] = value
-  }
 }

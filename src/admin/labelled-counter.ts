@@ -21,13 +21,4 @@ export class LabelledCounter<Label extends string = string> {
   entries(): readonly (readonly [label: string, count: number])[] {
     return [...this.#counts]
   }
-
-  counters(): readonly (readonly [name: string, value: number])[] {
-    return this.entries()
-  }
-
-  /** Takes over a number that `counters` gave. */
-  assign(name: string, value: number): void {
-    this.#counts.set(name, value)
-  }
 }

@@ -14,17 +14,6 @@ const REQUEST_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 /** An attempt to get a token ends after 8 s at most. */
 const TOKEN_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8]
 
-const PARTS = [
-  'requests',
-  'requestDuration',
-  'upstreamDuration',
-  'tokenRefreshDuration',
-  'tokenRequests',
-  'replays',
-  'reloads',
-  'denials',
-] as const
-
 export type TokenOutcomeLabel = 'granted' | TokenFailure['kind']
 
 /** `answered`: by something else than 401. `not_repeatable`: the caller was asked to repeat it. */
@@ -116,23 +105,5 @@ export class ProxyMetrics {
   /** @param reason one of a few words, never anything that a caller sent */
   denied(reason: string): void {
     this.denials.add(reason)
-  }
-
-  /** Every number by a name; those of several processes may be added. */
-  counters(): Readonly<Record<string, number>> {
-    const parts = PARTS.flatMap((part) =>
-      this[part].counters().map(([name, value]) => [`${part}.${name}`, value] as const),
-    )
-    return Object.fromEntries([['inFlight', this.inFlight], ['links', this.links], ...parts])
-  }
-
-  /** Takes numbers over as `counters` gives them. */
-  assign({ inFlight = 0, links = 0, ...parts }: Readonly<Record<string, number>>): void {
-    this.inFlight = inFlight
-    this.links = links
-    for (const [name, value] of Object.entries(parts)) {
-      const [part, rest] = name.split('.') as [(typeof PARTS)[number], string]
-      this[part].assign(rest, value)
-    }
   }
 }

@@ -46,14 +46,4 @@ export class RequestTally {
       }
     })
   }
-
-  /** The numbers by short names. */
-  counters(): readonly (readonly [name: string, value: number])[] {
-    return Array.from(this.#counts, ([key, count]) => [`${key}`, count] as const)
-  }
-
-  /** Takes over a number that `counters` gave. */
-  assign(name: string, value: number): void {
-    this.#counts.set(Number(name), value)
-  }
 }

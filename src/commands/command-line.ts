@@ -16,8 +16,6 @@ export type CommandLine =
       readonly flags: Flags
       readonly run: readonly [string, ...string[]]
     }
-  /** Not for people: `serve` starts them. */
-  | { readonly command: 'worker' }
   | { readonly command: 'help' }
   | { readonly command: 'version' }
   | { readonly command: 'invalid'; readonly problem: string }
@@ -33,9 +31,6 @@ const options = {
   help: { type: 'boolean' as const, short: 'h' },
   version: { type: 'boolean' as const, short: 'V' },
 }
-
-/** The argument by which a process knows that it is one of several. */
-export const WORKER = 'worker'
 
 const DEFAULT_TIMEOUT = '60s'
 
@@ -88,7 +83,6 @@ const commandOf = (
 }
 
 export const parseCommandLine = (line: readonly string[]): CommandLine => {
-  if (line.length === 1 && line[0] === WORKER) return { command: WORKER }
   const end = line.indexOf('--')
   const args = end < 0 ? [...line] : line.slice(0, end)
   const run = end < 0 ? undefined : line.slice(end + 1)

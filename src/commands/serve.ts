@@ -1,7 +1,7 @@
 /** Configuration and key → a running proxy, or every problem at once on stderr and an exit code. */
 import { isIPv6 } from 'node:net'
 import type { Logger } from 'pino'
-import { createApp, type App, type AppOptions } from '../app.ts'
+import { createApp, type AppOptions } from '../app.ts'
 import type { BoundKeySource } from '../bound-keys.ts'
 import { systemClock } from '../clock.ts'
 import { loadConfig, type Config, type Flags } from '../config/load-config.ts'
@@ -13,7 +13,6 @@ import { keySources, type KeySource, type UnreadKey } from '../service-key/key-s
 import { loadAuthorities } from '../trusted-authorities.ts'
 import { painter } from './color.ts'
 import { EXIT, type Edge, type Running } from './edge.ts'
-import type { ForkWorker } from '../workers/protocol.ts'
 import { localUrl } from './local-url.ts'
 import { missingKeyProblems } from './start-problems.ts'
 import { openLog, openTracing, stopWithLog } from './telemetry.ts'
@@ -144,42 +143,15 @@ const appOptions = async (
   quit: edge.quit,
 })
 
-/** Loads what it takes to start processes. @returns nothing if this one has a cluster's primary above it */
-export type LoadWorkers = () => Promise<ForkWorker | undefined>
-
-const NESTED =
-  'SKP_WORKERS: must be 1 where a process manager runs the program as one of several processes itself'
-
-/** With several workers this process has everything but the data port. */
-const createApps = async (
-  options: AppOptions,
-  loadWorkers: LoadWorkers | undefined,
-): Promise<App | undefined> => {
-  if (options.config.workers === 1 || loadWorkers === undefined) return createApp(options)
-  const fork = await loadWorkers()
-  if (fork === undefined) return undefined
-  const { createPrimaryApp } = await import('../primary-app.ts')
-  return createPrimaryApp({ ...options, fork })
-}
-
-/**
- * @param loadWorkers where there may be several processes; else there is one, whatever SKP_WORKERS says
- * @returns the running proxy, or the exit code after telling why there is none
- */
-export const serve = async (
-  edge: Edge,
-  flags: Flags,
-  loadWorkers?: LoadWorkers,
-): Promise<Running | number> => {
+/** @returns the running proxy, or the exit code after telling why there is none */
+export const serve = async (edge: Edge, flags: Flags): Promise<Running | number> => {
   const prepared = prepare(edge, flags)
   if (typeof prepared === 'number') return prepared
   const { config, proxies } = prepared
   const redactor = new Redactor()
   for (const secret of proxies.secrets) redactor.keep(secret)
   const { log, lines } = await openLog(edge, config, redactor)
-  const options = await appOptions(edge, prepared, log, redactor)
-  const app = await createApps(options, loadWorkers)
-  if (app === undefined) return refuse(edge, [NESTED], EXIT.configuration)
+  const app = await createApp(await appOptions(edge, prepared, log, redactor))
   let port: number
   try {
     port = await app.start()

@@ -8,36 +8,27 @@ import { createLogger } from '../logging/logger.ts'
 import { redactedLines } from '../logging/redacted-lines.ts'
 import type { Redactor } from '../logging/redaction.ts'
 import { tracingLog } from '../logging/tracing-log.ts'
-import { wholeLines } from '../logging/whole-lines.ts'
 import { loadTracing } from '../tracing/tracing.ts'
 import { hasColor } from './color.ts'
 import type { Edge } from './edge.ts'
 
-/** What of the settings the log depends on. */
-type LogSettings = Pick<Config, 'logFormat' | 'logLevel' | 'workers'>
-
-/**
- * Lines for a machine are written together; those for somebody who watches, at once.
- * @param fields in every line of JSON
- */
+/** Lines for a machine are written together; those for somebody who watches, at once. */
 export const openLog = async (
   edge: Pick<Edge, 'stdout' | 'environment'>,
-  { logFormat, logLevel, workers }: LogSettings,
+  { logFormat, logLevel }: Pick<Config, 'logFormat' | 'logLevel'>,
   redactor: Redactor,
-  fields: Readonly<Record<string, string>> = {},
 ) => {
   const { stdout, environment } = edge
   const automatic = stdout.isTTY === true ? 'pretty' : 'json'
   const format = logFormat === 'auto' ? automatic : logFormat
-  // Others write to the same pipe.
-  const output = redactedLines(workers > 1 ? wholeLines(stdout) : stdout, redactor)
+  const output = redactedLines(stdout, redactor)
   const lines = new BatchedDestination(output, systemClock)
   const log = await createLogger({
     level: logLevel,
     format,
     color: hasColor(stdout, environment),
     destination: format === 'json' ? lines : output,
-    fields: { ...cloudFoundryFields(environment), ...fields },
+    fields: cloudFoundryFields(environment),
   })
   return { log, lines }
 }
@@ -51,7 +42,7 @@ export const openTracing = ({ environment, version }: Edge, log: Logger) =>
   })
 
 /** What of a program ends last. */
-export interface Ending {
+interface Ending {
   readonly stop: () => Promise<void>
   readonly log: Logger
   readonly lines: BatchedDestination

@@ -106,13 +106,6 @@ export const configSchema = {
     description:
       'Several base URLs under own prefixes: `/=entities,/management=management`; of several keys by naming the binding: `/dev=intas-dev:entities,/prod=intas-prod:entities`.',
   }),
-  workers: setting({
-    env: 'SKP_WORKERS',
-    type: integer(1, 64),
-    default: '1',
-    description:
-      'Processes that share the port, for more than one core. One more of them has the keys, the token and the admin port. Each worker has its share of `SKP_MAX_IN_FLIGHT` and of `SKP_UPSTREAM_CONNECTIONS`.',
-  }),
   access: setting({
     env: 'SKP_ACCESS',
     type: choice('read-write', 'read-only'),

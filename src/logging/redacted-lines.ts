@@ -3,7 +3,6 @@
  * which costs a fraction of looking through each.
  */
 import { Writable } from 'node:stream'
-import { passOn } from './pass-on.ts'
 import type { Redactor } from './redaction.ts'
 
 /**
@@ -15,7 +14,12 @@ export const redactedLines = (stream: Writable, redactor: Redactor): Writable =>
   return new Writable({
     decodeStrings: false,
     write(lines: string | Buffer, _encoding, done) {
-      if (passOn(stream, redactor.redact(String(lines)), done)) done()
+      stream.write(redactor.redact(String(lines)), () => {
+        if (waits) done()
+      })
+      // At once as long as the reader keeps up, else one after the other.
+      const waits = stream.writableLength > 0
+      if (!waits) done()
     },
   })
 }

@@ -23,7 +23,6 @@ import type {
   TokenOutcome,
   TokenSource,
   TokenState,
-  TokenView,
   TokenTimeline,
 } from './token-source.ts'
 
@@ -166,11 +165,6 @@ export class CachedTokenSource implements TokenSource {
       idle: this.#isIdle(token, now),
       waiters: this.#waiters,
     }
-  }
-
-  /** For whoever hands out the same token elsewhere; to look is not to use it. */
-  look(): TokenView {
-    return { token: this.#current(this.#options.clock.now()), renewals: this.#renewals }
   }
 
   timeline(): TokenTimeline {

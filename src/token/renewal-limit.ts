@@ -41,21 +41,6 @@ export class RenewalLimit {
     return true
   }
 
-  /** Monotonic ms from which a rejection of this token, young or not, would be allowed. */
-  renewableAt(token: object, requestedAt: Instant): number {
-    const wouldClose = token !== this.#counted && this.#youngRejections === MAX_YOUNG_REJECTIONS - 1
-    return Math.max(
-      this.#closedAt === undefined ? 0 : this.#closedAt.monotonic + CLOSED_MS,
-      this.#lastAt === undefined ? 0 : this.#lastAt.monotonic + MIN_INTERVAL_MS,
-      wouldClose ? requestedAt.monotonic + YOUNG_MS : 0,
-    )
-  }
-
-  /** Whether it would change anything to hear of an accepted token. */
-  get isDoubting(): boolean {
-    return this.#youngRejections > 0
-  }
-
   /** The API answered something else than 401: tokens do work. Called for every answer. */
   accepted(): void {
     this.#youngRejections = 0

@@ -1,7 +1,6 @@
 /** The port between whoever needs a token and whatever provides it. */
 import type { Failure } from '../errors.ts'
 import type { AccessToken, Freshness } from './access-token.ts'
-import type { RenewalLimit } from './renewal-limit.ts'
 import type { TokenFailure } from './token-failure.ts'
 
 export type TokenOutcome =
@@ -21,13 +20,6 @@ export interface TokenState {
   readonly idle: boolean
   /** Callers waiting for a token. */
   readonly waiters: number
-}
-
-/** What a token source would hand out, and what it would do if the API rejected that. */
-export interface TokenView {
-  /** Whatever its age; `undefined`: none, or the API has rejected it. */
-  readonly token: AccessToken | undefined
-  readonly renewals: Pick<RenewalLimit, 'renewableAt' | 'isDoubting'>
 }
 
 /** Where in its life the token in hand is; all in ms. */

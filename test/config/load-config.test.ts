@@ -22,7 +22,6 @@ const DEFAULTS = {
   keyPoll: 30_000,
   target: 'entities',
   mounts: [{ prefix: '', binding: undefined, target: 'entities' }],
-  workers: 1,
   access: 'read-write',
   allow: undefined,
   allowedHosts: ['localhost', '127.0.0.1', '[::1]'],

@@ -15,7 +15,7 @@ t.test('manifests and charts use only settings that exist', async (t) => {
   const settings = Object.values<Setting<unknown>>(configSchema).map(({ env }) => env)
   const known = new Set<string>(settings)
   for (const path of [...filesUnder('deploy'), ...filesUnder('helm')]) {
-    for (const [name] of read(path).matchAll(/\bSKP_[A-Z_]*[A-Z]\b/g)) {
+    for (const [name] of read(path).matchAll(/\bSKP_[A-Z0-9_]*[A-Z0-9]\b/g)) {
       t.ok(known.has(name), `${path}: ${name}`)
     }
   }

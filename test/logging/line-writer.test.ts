@@ -11,7 +11,7 @@ t.test('a line has what pino gives to all lines of the logger', async (t) => {
     level: 'info',
     format: 'json',
     destination: { write: (line) => void lines.push(line) },
-    fields: { component_id: 'app', worker: '1' },
+    fields: { component_id: 'app', component_instance: '1' },
   })
   log.warn({ type: 'request', path: '/Vendor' }, 'done')
   lineWriter(log)('warn', ',"type":"request","path":"/Vendor","msg":"done"')
