@@ -20,7 +20,6 @@ export interface AdminPortOptions {
   readonly log: Logger
   readonly redactor: Redactor
   readonly userAgent: string
-  readonly quit: () => void
 }
 
 export interface AdminViews {
@@ -57,7 +56,7 @@ export const createAdminPort = (
   options: AdminPortOptions,
   views: AdminViews,
 ): FastifyInstance | undefined => {
-  const { config, log, quit } = options
+  const { config, log } = options
   if (config.adminPort === 0) return undefined
   const { keys, logs, metrics, readiness } = views
   return createAdminServer({
@@ -71,6 +70,5 @@ export const createAdminPort = (
     log,
     logs,
     console: createDoor(options, views),
-    quit: config.adminQuit === 'on' ? quit : undefined,
   })
 }

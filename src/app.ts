@@ -24,10 +24,8 @@ import { explained, ServerTiming } from './proxy/server-timing.ts'
 import { Turn } from './proxy/turn.ts'
 import type { KeyWatcher } from './service-key/key-watcher.ts'
 
-export interface AppOptions extends BoundKeysOptions {
-  /** Stops the program as a signal does, where SKP_ADMIN_QUIT lets it. */
-  readonly quit: () => void
-}
+/** Everything that the parts are built from. */
+export type AppOptions = BoundKeysOptions
 
 export interface App {
   /**

@@ -21,7 +21,6 @@ const edge: Edge = {
   stderr: process.stderr,
   version: manifest.version,
   nodeVersion: process.version,
-  quit: () => process.kill(process.pid, 'SIGTERM'),
 }
 
 const run = async (): Promise<Running | Accompanied | number> => {

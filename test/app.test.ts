@@ -124,7 +124,7 @@ t.test('probes', async (t) => {
     const { port } = await startProxy(t, { api: api.url })
     for (const [method, path] of [
       ['GET', '/-/metrics'],
-      ['POST', '/-/quit'],
+      ['POST', '/-/x'],
       ['POST', '/-/ready'],
       ['MERGE', '/-/live'],
     ] as const) {

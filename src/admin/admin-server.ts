@@ -29,8 +29,6 @@ export interface AdminOptions {
     readonly answer: (path: string, response: ServerResponse) => Promise<boolean>
     readonly close: () => Promise<void>
   }
-  /** Stops the program as a signal does; `undefined`: not allowed. */
-  readonly quit: (() => void) | undefined
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -58,7 +56,7 @@ const addProbes = (app: FastifyInstance, { readiness }: AdminOptions): void => {
   })
 }
 
-const addControls = (app: FastifyInstance, { log, logs, quit }: AdminOptions): void => {
+const addLogLevel = (app: FastifyInstance, { log, logs }: AdminOptions): void => {
   app.get('/log-level', () => ({ level: log.level }))
   app.put('/log-level', ({ body }, reply) => {
     const level = levelOf(body)
@@ -73,14 +71,6 @@ const addControls = (app: FastifyInstance, { log, logs, quit }: AdminOptions): v
     // Whoever reads on should know why there is more to read.
     if (!wasTold) tell()
     return { level }
-  })
-  app.post('/-/quit', (_request, reply) => {
-    if (quit === undefined) {
-      return reply.code(403).send({ message: 'Not allowed; SKP_ADMIN_QUIT=on allows it.' })
-    }
-    log.info('asked to stop at /-/quit')
-    quit()
-    return reply.code(202).send({ status: 'STOPPING' })
   })
 }
 
@@ -113,8 +103,7 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
   })
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({
-      message:
-        'There is / for people, /health, /live, /ready, /metrics, /log-level (PUT) and /-/quit (POST).',
+      message: 'There is / for people, /health, /live, /ready, /metrics and /log-level (PUT).',
     }),
   )
   app.setErrorHandler((error: FastifyError, _request, reply) => {
@@ -129,6 +118,6 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
     const { contentType, text } = await options.expose(request.headers.accept)
     return reply.header('content-type', contentType).send(text)
   })
-  addControls(app, options)
+  addLogLevel(app, options)
   return app
 }

@@ -19,8 +19,6 @@ export interface Edge {
   readonly version: string
   /** Of Node, such as `v24.18.1`. */
   readonly nodeVersion: string
-  /** Ends the program as a stop signal does. */
-  readonly quit: () => void
 }
 
 /** Something that goes on until it is stopped. */

@@ -140,7 +140,6 @@ const appOptions = async (
   random: Math.random,
   userAgent: `service-key-proxy/${edge.version}`,
   tracing: await openTracing(edge, log),
-  quit: edge.quit,
 })
 
 /** @returns the running proxy, or the exit code after telling why there is none */

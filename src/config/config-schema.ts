@@ -63,12 +63,6 @@ export const configSchema = {
     description:
       'Address the admin server listens on. On loopback it answers only to loopback names in `Host`.',
   }),
-  adminQuit: setting({
-    env: 'SKP_ADMIN_QUIT',
-    type: choice('off', 'on'),
-    default: 'off',
-    description: 'Whether `POST /-/quit` on the admin port stops the program.',
-  }),
   service: setting({
     env: 'SKP_SERVICE',
     type: text,

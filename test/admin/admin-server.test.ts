@@ -25,7 +25,6 @@ const open = async (t: Test, changes: Partial<AdminOptions> = {}) => {
     log,
     logs: [],
     console: { answer: async () => false, close: async () => {} },
-    quit: undefined,
     ...changes,
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -107,19 +106,6 @@ t.test('what is no log level changes nothing', async (t) => {
   t.equal(log.level, 'info')
 })
 
-t.test('stopping by request is off unless it is allowed', async (t) => {
-  const { ask } = await open(t)
-  const refused = await ask('/-/quit', { method: 'POST' })
-  t.match(refused, { status: 403, text: /SKP_ADMIN_QUIT=on allows it/ })
-  let asked = 0
-  const allowed = await open(t, { quit: () => (asked += 1) })
-  t.equal((await allowed.ask('/-/quit')).status, 404, 'not by a link')
-  t.equal(asked, 0)
-  t.equal((await allowed.ask('/-/quit', { method: 'POST' })).status, 202)
-  t.equal(asked, 1)
-  t.match(allowed.lines, [{ msg: 'asked to stop at /-/quit' }])
-})
-
 t.test('anything else is not found, in words', async (t) => {
   const { ask } = await open(t)
   t.match(await ask('/Vendor'), { status: 404, text: /There is .*\/health/ })
@@ -134,8 +120,7 @@ t.test('a defect is not told to whoever asks, but to the log', async (t) => {
 })
 
 t.test('a page in a browser on this machine reaches nothing', async (t) => {
-  let asked = 0
-  const { ask, log, port } = await open(t, { quit: () => (asked += 1) })
+  const { ask, log, port } = await open(t)
   const attacks: Record<string, Record<string, string>> = {
     'a name that was made to point here': { host: 'attacker.example:9090' },
     'a name that looks like this machine': { host: 'localhost.attacker.example' },
@@ -147,16 +132,13 @@ t.test('a page in a browser on this machine reaches nothing', async (t) => {
     'a neighbour': { 'sec-fetch-site': 'same-site' },
   }
   for (const [title, headers] of Object.entries(attacks)) {
-    const quit = await ask('/-/quit', { method: 'POST', headers })
-    t.equal(quit.status, 403, title)
     const type = { 'content-type': 'application/json' }
     const level = { ...json({ level: 'trace' }), headers: { ...headers, ...type } }
     t.equal((await ask('/log-level', level)).status, 403, title)
     t.notMatch((await ask('/metrics', { headers })).text, 'undefined', title)
   }
-  const nameless = 'POST /-/quit HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n'
+  const nameless = 'GET /log-level HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n'
   t.match(await exchange(port, nameless), /^HTTP\/1\.1 403 /)
-  t.equal(asked, 0)
   t.equal(log.level, 'info')
 })
 

@@ -109,7 +109,6 @@ t.test('without options it takes the resolver of the system', async (t) => {
     stderr: stdout,
     version: '1.2.3',
     nodeVersion: 'v24.18.1',
-    quit() {},
   }
   t.equal(await check(edge, {}, false), 0)
 })

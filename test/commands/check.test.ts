@@ -49,7 +49,6 @@ const run = async (
     ...streams,
     version: '1.2.3',
     nodeVersion: 'v24.18.1',
-    quit() {},
   }
   const code = await check(edge, {}, json, { lookup: noNetwork, deadline })
   return { code, output }

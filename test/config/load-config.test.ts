@@ -15,7 +15,6 @@ const DEFAULTS = {
   mode: 'service',
   adminPort: 9_090,
   adminHost: '127.0.0.1',
-  adminQuit: 'off',
   service: 'integration-assessment',
   binding: undefined,
   keyFile: undefined,
