@@ -48,7 +48,6 @@ const proxySettings = (config: Config) => ({
   maxBody: config.maxBody ?? Infinity,
   replayWrites: config.replayWrites === 'on',
   passUnauthorized: config.passUnauthorized === 'on',
-  renewOnForbidden: config.renewOnForbidden === 'on',
   stripJsonCharset: config.stripJsonCharset === 'on',
   guardCaller: createCallerGuard(config),
   access: accessRules(config.access, config.allow),

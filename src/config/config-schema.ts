@@ -190,13 +190,6 @@ export const configSchema = {
     description:
       'Whether a 401 that a new token does not cure reaches the caller as it is, instead of as 502.',
   }),
-  renewOnForbidden: setting({
-    env: 'SKP_RENEW_ON_403',
-    type: choice('off', 'on'),
-    default: 'off',
-    description:
-      'Whether a 403 renews a token older than ten minutes, because its scopes may have changed. The answer goes to the caller unchanged.',
-  }),
   rewriteLinks: setting({
     env: 'SKP_REWRITE_LINKS',
     type: choice('on', 'headers', 'off'),

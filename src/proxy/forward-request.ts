@@ -16,8 +16,6 @@ export interface ForwardOptions extends UnauthorizedOptions {
   readonly limits: TimeLimits
   readonly apiLimits: ApiLimits
   readonly lifecycle: { readonly phase: Phase }
-  /** SKP_RENEW_ON_403 */
-  readonly renewOnForbidden: boolean
   readonly openAnswer: AnswerOpener
   readonly turn: Turn
   /** Told of every transport failure, before or in the middle of an answer. */

@@ -16,8 +16,8 @@ import type { ForwardOptions, ForwardRequest } from './forward-request.ts'
 import { passOver } from './interim-answers.ts'
 import { repeatableMethod } from './repeatable-method.ts'
 import { isStreamed } from './request-body.ts'
-import { fieldValues, responseHeaders } from './response-headers.ts'
-import { isHeld, isRepeatable, judgeUnauthorized, lacksScope } from './unauthorized-replay.ts'
+import { responseHeaders } from './response-headers.ts'
+import { isHeld, isRepeatable, judgeUnauthorized } from './unauthorized-replay.ts'
 import type { ConnectionAware, UpstreamConnection } from './upstream.ts'
 import { isConnectionLoss, upstreamFailure } from './upstream-errors.ts'
 
@@ -100,7 +100,6 @@ class Attempt implements ConnectionAware, Sender {
       this.#discarded = 0
       return true
     }
-    if (status === 403) this.#maybeRefresh(raw)
     const { request, response, journal, mount } = this.#job
     const headers = responseHeaders(raw, journal.ids)
     // A caller that closes its connection now meets no closed door later.
@@ -207,12 +206,6 @@ class Attempt implements ConnectionAware, Sender {
     journal.token = replayed ? 'replayed' : 'waited'
     const isReplay = replayed || this.#job.replayed === true
     forward(this.#options, { ...this.#job, token, replayed: isReplay })
-  }
-
-  #maybeRefresh(raw: readonly Buffer[]): void {
-    if (!this.#options.renewOnForbidden) return
-    if (lacksScope(fieldValues(raw, 'www-authenticate'))) return
-    this.#tokens.refresh(this.#job.token)
   }
 
   /** A kept connection may die under a request that the API never saw; a new one does not. */

@@ -71,11 +71,3 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   if (!hasCorrelationId) headers.push('x-correlation-id', ids.correlationId)
   return headers
 }
-
-/** The values of all fields of that name, in lower case, as one list; empty if there is none. */
-export const fieldValues = (raw: readonly Buffer[], wanted: string): string => {
-  const fields = decode(raw)
-  return fields
-    .filter((_, i) => i % 2 === 1 && (fields[i - 1] as string).toLowerCase() === wanted)
-    .join(', ')
-}

@@ -51,7 +51,3 @@ export const judgeUnauthorized = (
   }
   return mayReplay(request, options.replayWrites) ? 'replay' : 'token_refreshed_retry'
 }
-
-/** Whether a 403 says itself that no token of this client will do (RFC 6750 §3.1). */
-export const lacksScope = (wwwAuthenticate: string): boolean =>
-  /\binsufficient_scope\b/.test(wwwAuthenticate)

@@ -21,8 +21,6 @@ export interface AccessToken {
  */
 export type Freshness = 'fresh' | 'soft' | 'hard' | 'expired'
 
-/** Scopes of a younger token are no news. */
-const MIN_REFRESH_AGE_MS = 600_000
 const MIN_MARGIN_MS = 5_000
 const MAX_MARGIN_MS = 60_000
 
@@ -61,10 +59,6 @@ export const freshness = (token: AccessToken, now: Instant): Freshness => {
   if (age < token.hardAge) return 'soft'
   return age < token.lifetime ? 'hard' : 'expired'
 }
-
-/** Whether it is old enough for its scopes to have changed since. */
-export const mayLackScopes = (token: AccessToken, now: Instant): boolean =>
-  ageOf(token, now) >= MIN_REFRESH_AGE_MS
 
 /** How fresh it is, and how many whole seconds it has left; `none` and 0 without one. */
 export const remaining = (token: AccessToken | undefined, now: Instant) =>

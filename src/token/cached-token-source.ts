@@ -4,14 +4,7 @@
  */
 import { elapsed, within, type Instant } from '../clock.ts'
 import type { Failure } from '../errors.ts'
-import {
-  ageOf,
-  freshness,
-  mayLackScopes,
-  progressOf,
-  remaining,
-  type AccessToken,
-} from './access-token.ts'
+import { ageOf, freshness, progressOf, remaining, type AccessToken } from './access-token.ts'
 import type { CachedTokenSourceOptions } from './cached-token-options.ts'
 import type { FetchSchedule } from './fetch-schedule.ts'
 import { PreviousCredential } from './previous-credential.ts'
@@ -124,11 +117,6 @@ export class CachedTokenSource implements TokenSource {
 
   isExpired(token: AccessToken): boolean {
     return freshness(token, this.#options.clock.now()) === 'expired'
-  }
-
-  refresh(token: AccessToken): void {
-    const now = this.#options.clock.now()
-    if (mayLackScopes(token, now) && token === this.#current(now)) this.#renewInBackground()
   }
 
   /**

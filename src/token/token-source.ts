@@ -47,8 +47,6 @@ export interface TokenSource {
   /** The API answered something else than 401. */
   accept(): void
   isExpired(token: AccessToken): boolean
-  /** Asks for a newer token without giving up this one; the API may have changed its scopes. */
-  refresh(token: AccessToken): void
 }
 
 /** One exchange with a token server; wrappers add retries and caching. */

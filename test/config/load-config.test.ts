@@ -35,7 +35,6 @@ const DEFAULTS = {
   maxBody: undefined,
   replayWrites: 'off',
   passUnauthorized: 'off',
-  renewOnForbidden: 'off',
   rewriteLinks: 'on',
   explain: 'off',
   caFile: undefined,

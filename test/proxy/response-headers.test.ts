@@ -1,5 +1,5 @@
 import t from 'tap'
-import { fieldValues, responseHeaders } from '../../src/proxy/response-headers.ts'
+import { responseHeaders } from '../../src/proxy/response-headers.ts'
 
 const IDS = { requestId: 'request', correlationId: 'correlation' }
 const ADDED = ['x-request-id', 'request', 'x-correlation-id', 'correlation']
@@ -53,20 +53,3 @@ t.test('an id that the API answers with is kept, in any spelling', async (t) => 
   t.strictSame(answer(...correlation), [...correlation, 'x-request-id', 'request'])
   t.strictSame(answer(...request, ...correlation), [...request, ...correlation])
 })
-
-const CHALLENGE = ['Content-Type', 'text/plain', 'WWW-Authenticate', 'Bearer', 'x-a', 'b']
-
-const LOOKED_UP: Record<string, [raw: readonly string[], value: string]> = {
-  'in any spelling': [CHALLENGE, 'Bearer'],
-  'with every byte': [['www-authenticate', 'Bearer realm="\u00fc"'], 'Bearer realm="\u00fc"'],
-  'with all of several': [[...CHALLENGE, 'www-authenticate', 'Basic'], 'Bearer, Basic'],
-  'empty if there is none': [['content-type', 'text/plain'], ''],
-  'empty if there are no fields': [[], ''],
-  'not from a value of that name': [['x-name', 'www-authenticate', 'x-other', 'b'], ''],
-}
-
-for (const [title, [raw, value]] of Object.entries(LOOKED_UP)) {
-  t.test(`the value of a field is found ${title}`, async (t) => {
-    t.equal(fieldValues(encode(raw), 'www-authenticate'), value)
-  })
-}

@@ -4,7 +4,6 @@ import type { RequestBody } from '../../src/proxy/request-body.ts'
 import {
   isRepeatable,
   judgeUnauthorized,
-  lacksScope,
   type UnauthorizedOptions,
   type UnauthorizedRequest,
   type Verdict,
@@ -105,22 +104,5 @@ for (const method of [...REPEATABLE, 'POST', 'PATCH', 'MERGE', 'QUERY', '']) {
     t.equal(isRepeatable(method, null), expected)
     t.equal(isRepeatable(method, Buffer.from('{}')), false, 'never with a body')
     t.equal(isRepeatable(method, new PassThrough()), false, 'nor with a streamed one')
-  })
-}
-
-const CHALLENGES: readonly [value: string, lacks: boolean][] = [
-  ['', false],
-  ['Bearer', false],
-  ['Bearer realm="x", error="invalid_token"', false],
-  ['Bearer error="insufficient_scope", scope="read"', true],
-  ['Bearer error=insufficient_scope', true],
-  ['Basic realm="x", Bearer error="insufficient_scope"', true],
-  ['Bearer error="insufficient_scopes"', false],
-  ['Bearer error="not_insufficient_scope"', false],
-]
-
-for (const [value, lacks] of CHALLENGES) {
-  t.test(`'${value}' says that the scope is insufficient: ${lacks}`, async (t) => {
-    t.equal(lacksScope(value), lacks)
   })
 }

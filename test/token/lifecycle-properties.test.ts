@@ -33,7 +33,7 @@ type Command =
   | { readonly do: 'answer'; readonly answer: Answer; readonly spread: number }
   | { readonly do: 'reject' | 'change'; readonly nth: number }
   | { readonly do: 'acquire'; readonly callers: number }
-  | { readonly do: 'peek' | 'refresh' | 'recover' }
+  | { readonly do: 'peek' | 'recover' }
 
 const SECOND = 1_000
 const HOUR = 3_600 * SECOND
@@ -74,7 +74,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
   often(4, { do: only('acquire'), callers: fc.integer({ min: 1, max: 5 }) }),
   often(3, { do: only('reject'), nth: fc.nat({ max: 2 }) }),
   often(1, { do: only('change'), nth: fc.nat({ max: 2 }) }),
-  often(4, { do: fc.constantFrom('peek', 'refresh') }),
+  often(4, { do: only('peek') }),
   often(1, { do: only('recover') }),
 )
 
@@ -175,8 +175,7 @@ class World {
     else if (command.do === 'reject') this.#reject(command.nth)
     else if (command.do === 'change') this.#change(command.nth)
     else if (command.do === 'recover') await this.#recover()
-    else if (command.do === 'peek') this.#handOut(source.peek())
-    else if (this.#handedOut.length > 0) source.refresh(this.#handedOut.at(-1) as AccessToken)
+    else this.#handOut(source.peek())
     await settle()
     this.#checkAll()
   }

@@ -164,38 +164,6 @@ t.test('a token that works in between leaves the door open', async (t) => {
   }
 })
 
-t.test('refresh', async (t) => {
-  t.test('renews a token of 10 minutes without giving it up', async (t) => {
-    const { grant, source, inHand } = await create(t, { age: 600_000 })
-    source.refresh(inHand())
-    source.refresh(inHand())
-    await settle()
-    t.equal(grant.requests, 2)
-    t.equal(inHand().value, 'token-1', 'nobody waits')
-    grant.grant(HOUR)
-    await settle()
-    t.equal(inHand().value, 'token-2')
-    t.equal(grant.requests, 2)
-  })
-
-  t.test('does nothing about a younger token', async (t) => {
-    const { grant, source, inHand } = await create(t, { age: 599_999 })
-    source.refresh(inHand())
-    await settle()
-    t.equal(grant.requests, 1)
-  })
-
-  t.test('does nothing about a token that is not in use any more', async (t) => {
-    const scene = await create(t, { age: 600_000 })
-    const token = scene.inHand()
-    await rejectAndRenew(scene)
-    await scene.clock.advance(600_000)
-    scene.source.refresh(token)
-    await settle()
-    t.equal(scene.grant.requests, 2)
-  })
-})
-
 t.test('nothing is fetched once the source is stopped', async (t) => {
   const { source, grant, inHand } = await create(t)
   const token = inHand()
