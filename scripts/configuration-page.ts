@@ -13,6 +13,7 @@ ${setting.description}
 - Flag: \`--${flagName(setting.env)}\`
 - Value: ${setting.type.expects}
 - Default: ${defaultOf(setting)}
+- Who needs it: ${setting.who}
 `
 
 const INTRODUCTION = `# Configuration

@@ -3,10 +3,11 @@ import { configSchema, flagName, type Setting } from '../../src/config/config-sc
 
 const settings = Object.values<Setting<unknown>>(configSchema)
 
-for (const { env, type, default: value, defaultNote, description } of settings) {
+for (const { env, type, default: value, defaultNote, description, who } of settings) {
   t.test(`${env} is declared in full`, async (t) => {
     t.match(env, /^SKP_[A-Z]+(_[A-Z0-9]+)*$/)
     t.match(description, /^.{10,}\.$/s, 'the description is a sentence')
+    t.match(who, /^[a-z].{20,}[^.]$/, 'somebody needs it, told in one line')
     if (value !== undefined) t.not(type.parse(value), undefined, 'the default is a legal value')
     t.notOk(value !== undefined && defaultNote !== undefined, 'a default is told once')
   })
