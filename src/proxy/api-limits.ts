@@ -12,24 +12,24 @@ import type { TimeLimits } from './upstream-errors.ts'
 const TICKS = 8
 const MAX_TICK_MS = 1_000
 
+/** What can give up an exchange. */
+interface Controller {
+  abort(reason: Error): void
+}
+
 /** One exchange that waits for the API. */
 export class ApiWait {
   readonly response: ServerResponse
-  readonly abort: (reason: Error) => void
+  readonly controller: Controller
   hasHead = false
   /** Ticks since something arrived. */
   quiet = 0
   readonly #limits: ApiLimits
   readonly place: number
 
-  constructor(
-    response: ServerResponse,
-    abort: (reason: Error) => void,
-    limits: ApiLimits,
-    place: number,
-  ) {
+  constructor(response: ServerResponse, controller: Controller, limits: ApiLimits, place: number) {
     this.response = response
-    this.abort = abort
+    this.controller = controller
     this.#limits = limits
     this.place = place
   }
@@ -69,10 +69,10 @@ export class ApiLimits {
     this.#bodyTicks = Math.ceil(idleTimeout / this.#tickMs) + 1
   }
 
-  /** @param abort called with the reason once the API has been silent for too long */
-  begin(response: ServerResponse, abort: (reason: Error) => void): ApiWait {
+  /** @param controller told to abort, with the reason, once the API has been silent for too long */
+  begin(response: ServerResponse, controller: Controller): ApiWait {
     const place = this.#free.pop() ?? this.#waits.length
-    const wait = new ApiWait(response, abort, this, place)
+    const wait = new ApiWait(response, controller, this, place)
     this.#waits[place] = wait
     if (!this.#isTicking) this.#arm()
     return wait
@@ -101,6 +101,8 @@ export class ApiLimits {
     wait.quiet = wait.response.writableNeedDrain ? 0 : wait.quiet + 1
     if (wait.quiet < (wait.hasHead ? this.#bodyTicks : this.#headTicks)) return
     wait.end()
-    wait.abort(wait.hasHead ? new errors.BodyTimeoutError() : new errors.HeadersTimeoutError())
+    wait.controller.abort(
+      wait.hasHead ? new errors.BodyTimeoutError() : new errors.HeadersTimeoutError(),
+    )
   }
 }

@@ -19,7 +19,7 @@ const MAX_GATHERED_BYTES = 128 * 1024
 /** Whoever has an answer delivered. */
 export interface Sender {
   /** It cannot be sent. */
-  onError(error: Error): void
+  onFailure(error: Error): void
   /** All of it is on its way, but the caller has not taken it yet. */
   onUntaken(): void
 }
@@ -77,7 +77,7 @@ export class Delivery implements TurnTask {
     try {
       if (!this.#isCancelled) this.#proceed()
     } catch (error) {
-      this.#sender.onError(error as Error)
+      this.#sender.onFailure(error as Error)
     }
     this.#uncork()
   }

@@ -35,7 +35,8 @@ class Attempt implements ConnectionAware, Sender {
   readonly #options: ForwardOptions
   readonly #job: ForwardRequest
   readonly #tokens: TokenSource
-  #abort: ((reason: Error) => void) | undefined
+  /** Of the request that is under way. */
+  #controller: Dispatcher.DispatchController | undefined
   #reused = false
   #callerGone = false
   #isWatched = false
@@ -77,63 +78,73 @@ class Attempt implements ConnectionAware, Sender {
     this.#waited = true
   }
 
-  onConnect(abort: (reason?: Error) => void): void {
-    this.#abort = abort
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
     this.#reused = this.connection.served > 0
     // While the request waited for a connection, its token may have come to its end.
     this.#stale = this.#waited && this.#tokens.isExpired(this.#job.token)
-    if (this.#callerGone || this.#stale) return abort(GIVEN_UP)
+    if (this.#callerGone || this.#stale) return controller.abort(GIVEN_UP)
     const { body, response } = this.#job
-    if (!isStreamed(body)) this.#wait = this.#options.apiLimits.begin(response, abort)
+    if (!isStreamed(body)) this.#wait = this.#options.apiLimits.begin(response, controller)
   }
 
   onResponseStarted(): void {
     this.#answering = true
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    text = '',
+  ): void {
     this.#wait?.arrived(status >= 200)
-    if (status < 200) return passOver(this.connection, this.#abort)
+    if (status < 200) return passOver(this.connection, controller)
     this.connection.served += 1
     if (status !== 401) this.#tokens.accept()
     else if (this.#isKept()) {
       this.#discarded = 0
-      return true
+      return
     }
+    // As received: the list keeps what an object loses, such as the order.
+    const raw = controller.rawHeaders as Buffer[]
     const { request, response, journal, mount } = this.#job
     const headers = responseHeaders(raw, journal.ids)
     // A caller that closes its connection now meets no closed door later.
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
+    const resume = (): void => controller.resume()
     const answer = { request, response, journal, status, text, headers, resume }
     const { openAnswer, turn } = this.#options
     this.#delivery = new Delivery(turn, openAnswer(answer, mount), response, this)
-    return true
   }
 
-  onData(chunk: Buffer): boolean {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#wait?.arrived(true)
     if (this.#discarded === undefined) {
-      const wantsMore = (this.#delivery as Delivery).write(chunk)
-      if (!wantsMore) this.onUntaken()
-      return wantsMore
+      if ((this.#delivery as Delivery).write(chunk)) return
+      controller.pause()
+      return this.onUntaken()
     }
     this.#discarded += chunk.length
-    if (this.#discarded > MAX_DISCARDED_BYTES) this.#abort?.(GIVEN_UP)
-    return true
+    if (this.#discarded > MAX_DISCARDED_BYTES) controller.abort(GIVEN_UP)
   }
 
-  onComplete(): void {
+  onResponseEnd(): void {
     this.#wait?.end()
     if (this.#discarded !== undefined) return
     this.#delivery?.complete()
     discardBody(this.#job.request)
   }
 
-  onError(error: Error): void {
+  onResponseError(_controller: unknown, error: Error): void {
+    this.onFailure(error)
+  }
+
+  onFailure(error: Error): void {
     this.#wait?.end()
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
-    if (this.#isWhole(error)) return this.onComplete()
+    if (this.#isWhole(error)) return this.onResponseEnd()
     this.#delivery?.cancel()
     if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
     const { response, journal } = this.#job
@@ -150,7 +161,7 @@ class Attempt implements ConnectionAware, Sender {
   #giveUp(): void {
     this.#callerGone = true
     this.#delivery?.cancel()
-    this.#abort?.(GIVEN_UP)
+    this.#controller?.abort(GIVEN_UP)
   }
 
   /** A caller is watched from here on; while nothing is to come from it or to it, that is spared. */
@@ -199,7 +210,7 @@ class Attempt implements ConnectionAware, Sender {
     const outcome = await this.#tokens.acquire(departureOf(response))
     journal.timing?.goesOn(journal)
     // An answer that is still being read to nowhere would keep its connection from the replay.
-    this.#abort?.(GIVEN_UP)
+    this.#controller?.abort(GIVEN_UP)
     if (response.destroyed) return
     if (!outcome.ok) return this.#fail(outcome.failure)
     const { token } = outcome

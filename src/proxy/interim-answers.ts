@@ -12,14 +12,12 @@ class EndlessAnswerError extends Error {
 
 /**
  * @param connection counts them since the request was given to it
- * @param abort called if the API never comes to its answer
- * @returns that more may come
+ * @param controller told to abort if the API never comes to its answer
  */
 export const passOver = (
   connection: { interim: number },
-  abort: ((reason: Error) => void) | undefined,
-): true => {
+  controller: { abort(reason: Error): void },
+): void => {
   connection.interim += 1
-  if (connection.interim > MAX_INTERIM_ANSWERS) abort?.(new EndlessAnswerError())
-  return true
+  if (connection.interim > MAX_INTERIM_ANSWERS) controller.abort(new EndlessAnswerError())
 }

@@ -41,6 +41,8 @@ export interface UpstreamRequest extends Dispatcher.DispatchOptions {
 /** A dispatch handler that wants to know whether its connection had served before. */
 export interface ConnectionAware extends Dispatcher.DispatchHandler {
   connection: UpstreamConnection
+  /** @param controller none for what has not been sent */
+  onResponseError(controller: unknown, error: Error): void
 }
 
 /** One connection of the pool, which counts what it has served since it was opened. */
@@ -90,7 +92,7 @@ interface Exchange {
 }
 
 const refuse = (handler: ConnectionAware): void =>
-  handler.onError?.(new errors.ClientDestroyedError())
+  handler.onResponseError(undefined, new errors.ClientDestroyedError())
 
 const clientOptions = (options: UpstreamOptions): Client.Options => ({
   pipelining: 1,

@@ -15,7 +15,9 @@ const start = () => {
   const codes: string[] = []
   const response = { writableNeedDrain: false }
   const begin = () =>
-    limits.begin(response as ServerResponse, (reason) => codes.push(systemCode(reason)))
+    limits.begin(response as ServerResponse, {
+      abort: (reason) => void codes.push(systemCode(reason)),
+    })
   return { clock, begin, codes, response }
 }
 

@@ -8,7 +8,7 @@ import { Turn } from '../../src/proxy/turn.ts'
 const taken = { writableLength: 0 } as ServerResponse
 
 const nobody: Sender = {
-  onError(error) {
+  onFailure(error) {
     throw error
   },
   onUntaken() {
@@ -74,7 +74,7 @@ t.test('an answer that cannot be sent harms none of the others', async (t) => {
   const whole = recorded()
   new Delivery(turn, broken.answer, taken, {
     ...nobody,
-    onError: (error) => errors.push(error),
+    onFailure: (error) => errors.push(error),
   }).complete()
   new Delivery(turn, whole.answer, taken, nobody).complete()
   await nextTurn()

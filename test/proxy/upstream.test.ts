@@ -80,11 +80,11 @@ t.test(
     })
     const failures: unknown[] = []
     const handler = {
-      onConnect() {},
-      onHeaders: () => true,
-      onData: () => true,
-      onComplete() {},
-      onError: (error: unknown) => failures.push(error),
+      onRequestStart() {},
+      onResponseStart() {},
+      onResponseData() {},
+      onResponseEnd() {},
+      onResponseError: (_controller: unknown, error: Error) => failures.push(error),
     } as unknown as ConnectionAware
     const request = { path: '/', method: 'GET' } as const
     pool.dispatch(request, handler)

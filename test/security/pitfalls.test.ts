@@ -285,11 +285,11 @@ t.test('23: an old connection is replaced, so that a DNS change is seen', async 
   const ask = async (): Promise<number> => {
     await new Promise<void>((resolve, reject) => {
       const handler = {
-        onConnect() {},
-        onHeaders: () => true,
-        onData: () => true,
-        onComplete: () => resolve(),
-        onError: reject,
+        onRequestStart() {},
+        onResponseStart() {},
+        onResponseData() {},
+        onResponseEnd: () => resolve(),
+        onResponseError: (_controller: unknown, error: Error) => reject(error),
       }
       pool.dispatch({ path: '/', method: 'GET' }, handler as unknown as ConnectionAware)
     })
