@@ -205,6 +205,9 @@ t.test('stopping', async (t) => {
       t.match(bytes.toString(), /x-error-code: stopping\r\n/)
       t.match(bytes.toString(), /connection: close\r\n/)
       t.match(bytes.toString(), /retry-after: 1\r\n/)
+      socket.resume()
+      for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
+      t.notOk(socket.readableEnded, 'not while the caller may still be sending')
       socket.end()
     }
     await stopped

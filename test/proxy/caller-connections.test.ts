@@ -11,6 +11,8 @@ t.test('closes what has no request in flight, and nothing else', async (t) => {
     if (request.url === '/slow') finish = () => response.end('done')
     else response.end('ok')
   })
+  // It would close what is idle by itself.
+  server.keepAliveTimeout = 0
   const connections = new CallerConnections(server)
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)

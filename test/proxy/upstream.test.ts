@@ -1,8 +1,9 @@
 /** Pitfall 8: kept connections die under requests, and a second try must not become a second write. */
 import t, { type Test } from 'tap'
+import type { Socket } from 'node:net'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
-import { startRawServer } from '../fixtures/recording-server.ts'
+import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 import { systemCode } from '../../src/errors.ts'
 import { UpstreamPool, type ConnectionAware } from '../../src/proxy/upstream.ts'
 
@@ -19,6 +20,18 @@ const dyingApi = (t: Test, seen: string[]) =>
       served = true
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
     })
+  })
+
+const poolOfOne = (origin: string): UpstreamPool =>
+  new UpstreamPool({
+    origin,
+    ca: undefined,
+    proxy: undefined,
+    connections: 1,
+    connectTimeout: 5_000,
+    responseTimeout: 5_000,
+    idleTimeout: 5_000,
+    maxHeaderSize: 8_192,
   })
 
 t.test('a kept connection that dies under a GET costs nobody an error', async (t) => {
@@ -65,19 +78,44 @@ t.test('a connection that dies in the middle of an answer is not tried again', a
   t.equal(seen.length, 2)
 })
 
+t.test('nor is one that takes the place of an old one', async (t) => {
+  const seen: string[] = []
+  const api = await startRawServer(t, (socket) => {
+    socket.once('data', (bytes) => {
+      seen.push(bytes.toString().split(' ', 1)[0] ?? '')
+      if (seen.length > 1) socket.destroy()
+      else socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}')
+    })
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  t.equal((await call(port)).status, 200)
+  t.equal((await call(port)).headers['x-error-code'], 'upstream_reset')
+  t.equal(seen.length, 2)
+})
+
+t.test('no request waits behind another while a connection may be opened', async (t) => {
+  let first: Socket | undefined
+  const answer = (socket: Socket): void =>
+    void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
+  const api = await startRawServer(t, (socket) => {
+    socket.on('data', () => {
+      if (first === undefined) first = socket
+      else answer(socket)
+    })
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  const slow = call(port)
+  while (first === undefined) await new Promise(setImmediate)
+  t.equal((await call(port)).status, 200)
+  answer(first)
+  t.equal((await slow).status, 200)
+})
+
 t.test(
   'what waits for a connection that is destroyed is told so, and what comes later',
   async (t) => {
     const api = await startRawServer(t, () => {})
-    const limits = { connectTimeout: 5_000, responseTimeout: 5_000, idleTimeout: 5_000 }
-    const pool = new UpstreamPool({
-      origin: api.url,
-      ca: undefined,
-      proxy: undefined,
-      connections: 1,
-      ...limits,
-      maxHeaderSize: 8_192,
-    })
+    const pool = poolOfOne(api.url)
     const failures: unknown[] = []
     const handler = {
       onRequestStart() {},
@@ -97,3 +135,22 @@ t.test(
     t.equal(codes.join(), Array.from(codes, () => 'UND_ERR_DESTROYED').join())
   },
 )
+
+t.test('a request that cannot be sent leaves its connection to the next one', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end())
+  const pool = poolOfOne(api.url)
+  t.teardown(() => pool.destroy())
+  const ask = (headers: string[]): Promise<string> =>
+    new Promise((resolve) => {
+      const handler = {
+        onRequestStart() {},
+        onResponseStart() {},
+        onResponseData() {},
+        onResponseEnd: () => resolve('answered'),
+        onResponseError: (_controller: unknown, error: Error) => resolve(systemCode(error)),
+      } as unknown as ConnectionAware
+      pool.dispatch({ path: '/', method: 'GET', headers }, handler)
+    })
+  t.equal(await ask(['no name', 'x']), 'UND_ERR_INVALID_ARG')
+  t.equal(await ask([]), 'answered')
+})
