@@ -1,12 +1,32 @@
 /** What a run has measured, and the few sums that tables, figures and charts share. Pure. */
-import type { Round } from './round.ts'
-import type { Start } from './start-up.ts'
 
 /** The peer that ratios refer to. */
 export const BASELINE = 'plain-http-proxy'
 
 /** Shown as ours. */
 export const OURS: ReadonlySet<string> = new Set(['shipped', 'bare'])
+
+export interface Round {
+  /** CPU time of the proxy's process tree per request, in µs, or in seconds per GB. */
+  readonly cpu: number | undefined
+  /** Share of one CPU that the proxy used. */
+  readonly busy: number | undefined
+  readonly perSecond: number
+  /** Latency in ms. */
+  readonly p50: number
+  readonly p99: number
+  /** Connections that the API saw opened, per 1,000 requests. */
+  readonly opened: number
+}
+
+export interface Start {
+  /** Spawn → first proxied answer, in ms. */
+  readonly time: number
+  /** CPU time until then, in ms: moves less than the time on a busy machine. */
+  readonly cpu: number | undefined
+  /** Resident MB, a second after that answer. */
+  readonly idle: number | undefined
+}
 
 export interface Outcome {
   readonly scenario: string

@@ -2,23 +2,11 @@
 import { load, type Generator } from './load.ts'
 import { cpuMicroseconds } from './process-figures.ts'
 import type { Proxy } from './peers.ts'
+import type { Round } from './results.ts'
 import { inUnit, type Scenario } from './scenarios.ts'
 import type { Surroundings } from './surroundings.ts'
 
-export interface Round {
-  /** CPU time of the proxy's process tree per request, in µs, or in seconds per GB. */
-  readonly cpu: number | undefined
-  /** Share of one CPU that the proxy used. */
-  readonly busy: number | undefined
-  readonly perSecond: number
-  /** Latency in ms. */
-  readonly p50: number
-  readonly p99: number
-  /** Connections that the API saw opened, per 1,000 requests. */
-  readonly opened: number
-}
-
-export interface RoundOptions {
+interface RoundOptions {
   readonly proxy: Proxy
   readonly scenario: Scenario
   readonly seconds: number

@@ -3,17 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { untilRight } from './first-answer.ts'
 import type { Peer } from './peers.ts'
 import { cpuMicroseconds, residentMegabytes } from './process-figures.ts'
+import type { Start } from './results.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
 import type { Surroundings } from './surroundings.ts'
-
-export interface Start {
-  /** Spawn → first proxied answer, in ms. */
-  readonly time: number
-  /** CPU time until then, in ms: moves less than the time on a busy machine. */
-  readonly cpu: number | undefined
-  /** Resident MB, a second after that answer. */
-  readonly idle: number | undefined
-}
 
 const SETTLE_MS = 1_000
 
