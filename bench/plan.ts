@@ -35,6 +35,9 @@ export const USAGE = `npm run bench [-- options]
 const THOROUGH = { rounds: 5, seconds: 3, warmUp: 3, warmUps: 5, starts: 7, renewal: 50 }
 const QUICK = { rounds: 2, seconds: 1, warmUp: 1, warmUps: 1, starts: 1, renewal: 0 }
 const QUICK_SCENARIOS = 'get-32,get-100k'
+const USUAL_SCENARIOS = SCENARIOS.filter(({ special }) => special !== true)
+  .map(({ id }) => id)
+  .join(',')
 
 const options = {
   help: { type: 'boolean' },
@@ -73,7 +76,7 @@ export const planOf = (args: readonly string[], peers: readonly Peer[]): Plan | 
     warmUps: usual.warmUps,
     starts: Number(values.starts ?? usual.starts),
     renewal: Number(values.renewal ?? usual.renewal),
-    scenarios: chosen(SCENARIOS, values.scenarios ?? (quick ? QUICK_SCENARIOS : undefined)),
+    scenarios: chosen(SCENARIOS, values.scenarios ?? (quick ? QUICK_SCENARIOS : USUAL_SCENARIOS)),
     peers: chosen(peers, values.peers),
     keep: !quick || values.keep === true,
   }

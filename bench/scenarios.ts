@@ -1,6 +1,6 @@
 /** What is asked of every proxy. */
 
-export type Path = '/Small' | '/Large' | '/Huge'
+export type Path = '/Small' | '/Large' | '/Links' | '/Huge'
 
 export interface Document {
   readonly type: string
@@ -19,15 +19,41 @@ export interface Scenario {
   readonly tls?: boolean
   /** Figures are CPU seconds per GB instead of µs per request. */
   readonly perGigabyte?: boolean
+  /** Answers have links, whose length is not known before the API listens, and proxies change it. */
+  readonly links?: boolean
+  /** Only run where it is asked for. */
+  readonly special?: boolean
 }
 
-/** An answer of OData V2 of exactly `bytes` bytes, with nothing in it that a proxy would change. */
-const entities = (bytes: number): Document => {
+/** What the API puts its own URL for, in the texts of documents. */
+export const BASE = '{base}'
+
+const vendor = (id: number): object => ({
+  ID: id,
+  Name: `Vendor ${id}`,
+  City: 'Walldorf',
+  Scenario: 'A2A',
+  Score: id / 3,
+})
+
+/** The three links of an entity as services of OData V2 have them. */
+const linkedVendor = (id: number): object => ({
+  __metadata: {
+    id: `${BASE}/Vendor('${id}')`,
+    uri: `${BASE}/Vendor('${id}')`,
+    type: 'com.sap.intas.entities.Vendor',
+  },
+  ...vendor(id),
+  CreatedAt: '/Date(1700000000000)/',
+  Applications: { __deferred: { uri: `${BASE}/Vendor('${id}')/Applications` } },
+})
+
+/** An answer of OData V2 of exactly `bytes` bytes, if nothing in it is changed. */
+const entities = (bytes: number, entity = vendor): Document => {
   const results: object[] = []
   const json = (padding: string): string => JSON.stringify({ d: { results, padding } })
-  for (let id = 1; json('').length + 200 < bytes; id++) {
-    results.push({ ID: id, Name: `Vendor ${id}`, City: 'Walldorf', Scenario: 'A2A', Score: id / 3 })
-  }
+  const room = JSON.stringify(entity(bytes)).length + 100
+  for (let id = 1; json('').length + room < bytes; id++) results.push(entity(id))
   const text = json('x'.repeat(bytes - json('').length))
   return { type: 'application/json', text, bytes }
 }
@@ -37,6 +63,7 @@ const HUGE = 10_000_000
 export const DOCUMENTS: Readonly<Record<Path, Document>> = {
   '/Small': entities(2048),
   '/Large': entities(100 * 1024),
+  '/Links': entities(100 * 1024, linkedVendor),
   '/Huge': { type: 'application/octet-stream', bytes: HUGE },
 }
 
@@ -56,6 +83,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { id: 'post-32', name: 'POST 2 KB', connections: 32, method: 'POST', path: '/Small' },
   { id: 'get-100k', name: 'GET 100 KB of JSON', connections: 32, method: 'GET', path: '/Large' },
   {
+    id: 'links-100k',
+    name: 'GET 100 KB of JSON with links',
+    connections: 32,
+    method: 'GET',
+    path: '/Links',
+    links: true,
+  },
+  {
     id: 'down-10m',
     name: '10 MB down',
     connections: 4,
@@ -70,6 +105,15 @@ export const SCENARIOS: readonly Scenario[] = [
     method: 'POST',
     path: '/Huge',
     perGigabyte: true,
+  },
+  {
+    id: 'downloads',
+    name: '10 MB down, eight at a time',
+    connections: 8,
+    method: 'GET',
+    path: '/Huge',
+    perGigabyte: true,
+    special: true,
   },
 ]
 

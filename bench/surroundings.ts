@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createCertificateAuthority } from '../demo/certificate-authority.ts'
 import { startAnnouncing, startSilent } from './children.ts'
-import { DOCUMENTS } from './scenarios.ts'
+import { BASE, DOCUMENTS } from './scenarios.ts'
 import { startTokenServer } from './token-server.ts'
 
 export interface Surroundings {
@@ -45,10 +45,11 @@ export const startSurroundings = async (
   writeFileSync(caFile, authority.certificate)
   const tokenServer = await startTokenServer()
   const { authorization } = tokenServer
-  const { line } = await startAnnouncing(
-    [process.execPath, fileURLToPath(new URL('upstream.mjs', import.meta.url))],
-    { BENCH_UPSTREAM: JSON.stringify({ authorization, certificate, key, documents: DOCUMENTS }) },
-  )
+  const api = join(folder, 'api.json')
+  const told = { authorization, certificate, key, documents: DOCUMENTS, base: BASE }
+  writeFileSync(api, JSON.stringify(told))
+  const program = fileURLToPath(new URL('upstream.mjs', import.meta.url))
+  const { line } = await startAnnouncing([process.execPath, program, api], {})
   const ports = JSON.parse(line) as { plain: number; tls: number; counter: number }
   return {
     upstream: {

@@ -1,21 +1,27 @@
 /**
- * The API behind the proxies: JSON of three sizes on GET, reads POST bodies to their end. Wrong
+ * The API behind the proxies: documents of some sizes on GET, reads POST bodies to their end. Wrong
  * tokens and sizes are errors, so that a proxy that does less than its job cannot look fast. Over
  * http and TLS; a third port tells how many connections were opened. Plain .mjs: no loader.
  */
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
 
-const { authorization, certificate, key, documents } = JSON.parse(process.env.BENCH_UPSTREAM)
+const { authorization, certificate, key, documents, base } = JSON.parse(
+  readFileSync(process.argv[2], 'utf8'),
+)
 
 /** Path → what a GET is answered with, and how long a POST has to be. */
-const bodies = new Map(
-  Object.entries(documents).map(([path, { type, text, bytes }]) => [
-    `/v1${path}`,
-    { type, body: text === undefined ? Buffer.alloc(bytes, 'x') : Buffer.from(text) },
-  ]),
-)
+const bodies = new Map()
+
+/** @param own URL of this API, to which the documents link */
+const fill = (own) => {
+  for (const [path, { type, text, bytes }] of Object.entries(documents)) {
+    const body = text?.replaceAll(base, own) ?? 'x'.repeat(bytes)
+    bodies.set(`/v1${path}`, { type, body: Buffer.from(body) })
+  }
+}
 
 const answer = (response, status, type, body) => {
   response.writeHead(status, ['content-type', type, 'content-length', body.length])
@@ -53,6 +59,7 @@ const listen = async (server) => {
 }
 
 const plain = await listen(createServer(serve))
+fill(`http://127.0.0.1:${plain}/v1`)
 const tls = await listen(createTlsServer({ cert: certificate, key }, serve))
 const counter = createServer((_request, response) => response.end(String(opened)))
 counter.listen(0, '127.0.0.1')
