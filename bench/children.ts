@@ -8,6 +8,8 @@ import { endTogether } from '../drill/end-together.ts'
 export interface Child {
   readonly pid: number
   readonly isRunning: () => boolean
+  /** How it has ended; `undefined`: it has not. */
+  readonly ending: () => string | undefined
   /** @param limit ms until it is killed */
   readonly stop: (limit?: number) => Promise<void>
 }
@@ -25,6 +27,11 @@ const endAll = (): void => {
 /** Ends the children when this process ends: at the end, by a failure or by a signal. */
 export const endChildrenAtExit = (): void => endTogether(endAll)
 
+const endingOf = ({ exitCode, signalCode }: ChildProcess): string | undefined => {
+  if (signalCode !== null) return `ended by ${signalCode}`
+  return exitCode === null ? undefined : `ended with exit code ${exitCode}`
+}
+
 /** The environment is given in full, so that no setting of the caller's shell reaches the child. */
 const start = (command: readonly string[], env: Environment, stdio: StdioOptions) => {
   const [program = '', ...args] = command
@@ -33,7 +40,8 @@ const start = (command: readonly string[], env: Environment, stdio: StdioOptions
   const ended = once(handle, 'exit').finally(() => running.delete(handle))
   const child: Child = {
     pid: handle.pid ?? 0,
-    isRunning: () => handle.exitCode === null && handle.signalCode === null,
+    isRunning: () => endingOf(handle) === undefined,
+    ending: () => endingOf(handle),
     stop: async (limit = STOP_LIMIT_MS) => {
       // nginx takes its worker along only if it is asked.
       handle.kill('SIGTERM')

@@ -8,12 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { endChildrenAtExit } from './children.ts'
 import { chart } from './chart.ts'
 import { untilRight } from './first-answer.ts'
+import { cgroupsOf, describeLimit, type Cgroups } from './cgroup.ts'
 import { generatorHere } from './load.ts'
 import { planOf, USAGE, type Plan } from './plan.ts'
-import { peakMegabytes } from './process-figures.ts'
 import { installPeers } from './peer-packages.ts'
 import { PEERS, type Peer, type Proxy } from './peers.ts'
 import { pin } from './pinning.ts'
+import { proxyStarter } from './proxy-process.ts'
 import { reachTable } from './reach.ts'
 import { measureRenewal } from './renewal.ts'
 import { show, type Outcome, type Results, type Round, type Start, type Starts } from './results.ts'
@@ -21,7 +22,7 @@ import { measure } from './round.ts'
 import type { Scenario } from './scenarios.ts'
 import { measureStart } from './start-up.ts'
 import { startSurroundings, type Surroundings } from './surroundings.ts'
-import { cpuTable, scenarioTable, startTable } from './tables.ts'
+import { cpuTable, pairedStarts, pairedTable, scenarioTable, startTable } from './tables.ts'
 
 /** More requests than one connection makes, for the compiler to see. */
 const WARM_UP_CONNECTIONS = 32
@@ -41,6 +42,10 @@ const say = (text: string): void => {
 
 const generator = generatorHere()
 
+/** A process that has ended explains what its callers notice. */
+const failureOf = (proxy: Proxy | undefined, error: unknown): string =>
+  proxy?.child.fate() ?? (error as Error).message
+
 /** Every scenario has new processes, so that its memory is its own. */
 const enter = async (
   peer: Peer,
@@ -53,7 +58,7 @@ const enter = async (
     await untilRight(proxy, scenario)
     return { peer, proxy, rounds: [] }
   } catch (error) {
-    return { peer, proxy, rounds: [], failure: (error as Error).message }
+    return { peer, proxy, rounds: [], failure: failureOf(proxy, error) }
   }
 }
 
@@ -69,7 +74,7 @@ const takeRound = async (
   try {
     return await measure({ proxy, scenario, seconds, generator, surroundings, hasProcess })
   } catch (error) {
-    contestant.failure = (error as Error).message
+    contestant.failure = failureOf(proxy, error)
     return undefined
   }
 }
@@ -93,13 +98,33 @@ const warmUp = async (
 }
 
 const outcomeOf = ({ peer, proxy, rounds, failure }: Contestant, scenario: Scenario): Outcome => {
-  const measured = proxy !== undefined && peer.noProcess !== true
+  const reason = failure ?? proxy?.child.fate()
   return {
     scenario: scenario.id,
     peer: peer.id,
     rounds,
-    peak: measured ? peakMegabytes(proxy.child.pid) : undefined,
-    ...(failure === undefined ? {} : { failure }),
+    peak: proxy?.child.peak(),
+    containerPeak: proxy?.child.containerPeak(),
+    ...(reason === undefined ? {} : { failure: reason }),
+  }
+}
+
+const takeRounds = async (
+  contestants: readonly Contestant[],
+  scenario: Scenario,
+  plan: Plan,
+  surroundings: Surroundings,
+): Promise<void> => {
+  const digits = scenario.perGigabyte === true ? 2 : 0
+  for (let round = 1; round <= plan.rounds; round++) {
+    say(`  round ${round}/${plan.rounds} `)
+    // Whoever comes after another does so in every second round only.
+    for (const contestant of round % 2 === 1 ? contestants : contestants.toReversed()) {
+      const figures = await takeRound(contestant, scenario, plan.seconds, surroundings)
+      if (figures !== undefined) contestant.rounds.push(figures)
+      say(` ${contestant.peer.id} ${figures === undefined ? '–' : show(figures.cpu, digits)}`)
+    }
+    say('\n')
   }
 }
 
@@ -112,16 +137,7 @@ const runScenario = async (
   const contestants: Contestant[] = []
   for (const peer of plan.peers) contestants.push(await enter(peer, scenario, surroundings))
   for (const contestant of contestants) await warmUp(contestant, scenario, plan, surroundings)
-  for (let round = 1; round <= plan.rounds; round++) {
-    say(`  round ${round}/${plan.rounds} `)
-    for (const contestant of contestants) {
-      const figures = await takeRound(contestant, scenario, plan.seconds, surroundings)
-      if (figures !== undefined) contestant.rounds.push(figures)
-      const digits = scenario.perGigabyte === true ? 2 : 0
-      say(` ${contestant.peer.id} ${figures === undefined ? '–' : show(figures.cpu, digits)}`)
-    }
-    say('\n')
-  }
+  await takeRounds(contestants, scenario, plan, surroundings)
   const outcomes = contestants.map((contestant) => outcomeOf(contestant, scenario))
   for (const { peer, failure } of outcomes) {
     if (failure !== undefined) say(`  ${peer} does not count: ${failure}\n`)
@@ -149,8 +165,10 @@ const runStarts = async (plan: Plan, surroundings: Surroundings): Promise<Starts
 
 const settingOf = (plan: Plan, pinning: string): string[] => {
   const [processor] = cpus()
+  const container =
+    plan.limit === undefined ? '' : `; each proxy in a container of ${describeLimit(plan.limit)}`
   return [
-    `${cpus().length} CPUs (${processor?.model ?? 'unknown'}), ${pinning}`,
+    `${cpus().length} CPUs (${processor?.model ?? 'unknown'}), ${pinning}${container}`,
     `${plan.rounds} rounds of ${plan.seconds} s after ${plan.warmUp} s of warm-up, by ${generator}; load average before: ${show(loadavg()[0], 1)}`,
   ]
 }
@@ -162,14 +180,14 @@ const available = (peers: readonly Peer[]): Peer[] =>
     return reason === undefined
   })
 
-const run = async (asked: Plan): Promise<Results> => {
-  installPeers(say)
+const run = async (asked: Plan, containers: Cgroups | undefined): Promise<Results> => {
+  if (!asked.paired) installPeers(say)
   endChildrenAtExit()
   const plan = { ...asked, peers: available(asked.peers) }
-  const { description, proxyCommand } = pin()
-  const setting = settingOf(plan, description)
+  const pinning = pin()
+  const setting = settingOf(plan, pinning.description)
   say(`Node ${process.version}\n${setting.join('\n')}\n`)
-  const surroundings = await startSurroundings(proxyCommand)
+  const surroundings = await startSurroundings(proxyStarter(pinning, containers))
   const outcomes: Outcome[] = []
   for (const scenario of plan.scenarios) {
     outcomes.push(...(await runScenario(scenario, plan, surroundings)))
@@ -185,9 +203,16 @@ const run = async (asked: Plan): Promise<Results> => {
   return { date, node, setting, peers, scenarios: plan.scenarios, outcomes, starts, renewal }
 }
 
-const report = (results: Results): string => `## Node ${results.node}, ${results.date}
+const headOf = ({ node, date, setting }: Results): string =>
+  `## Node ${node}, ${date}\n\n${setting.join('. ')}.`
 
-${results.setting.join('. ')}.
+const pairedReport = (results: Results): string => {
+  const tables = results.scenarios.map(({ id }) => pairedTable(results, id))
+  const starts = results.starts.length === 0 ? [] : [pairedStarts(results)]
+  return `${[headOf(results), ...tables, ...starts].join('\n\n')}\n`
+}
+
+const report = (results: Results): string => `${headOf(results)}
 
 ${results.scenarios.map(({ id }) => scenarioTable(results, id)).join('\n\n')}
 
@@ -200,23 +225,31 @@ ${reachTable([results])}
 
 const folder = fileURLToPath(new URL('results/', import.meta.url))
 
-const keep = (results: Results): string => {
+const keep = (results: Results, { paired }: Plan, text: string): string => {
   mkdirSync(folder, { recursive: true })
-  const base = `${folder}${results.date}-node${results.node.split('.')[0]}`
+  const major = results.node.split('.')[0]
+  const base = `${folder}${results.date}-node${major}${paired ? '-paired' : ''}`
   writeFileSync(`${base}.json`, `${JSON.stringify(results)}\n`)
-  writeFileSync(`${base}.md`, report(results))
-  const svg = chart(results)
+  writeFileSync(`${base}.md`, text)
+  const svg = paired ? undefined : chart(results)
   if (svg !== undefined) writeFileSync(`${base}.svg`, svg)
   return base
+}
+
+const runAndReport = async (plan: Plan): Promise<void> => {
+  const containers = plan.limit === undefined ? undefined : cgroupsOf(plan.limit)
+  if (typeof containers === 'string') return say(`skipped: no containers here: ${containers}\n`)
+  const results = await run(plan, containers)
+  const text = plan.paired ? pairedReport(results) : report(results)
+  say(`\n${text}`)
+  if (plan.keep) say(`\nkept as ${keep(results, plan, text)}.*\n`)
+  else if (!plan.paired) say('\nQuick: a check that it runs, not figures to quote.\n')
 }
 
 const plan = planOf(process.argv.slice(2), PEERS)
 if (plan === undefined) {
   say(USAGE)
 } else {
-  const results = await run(plan)
-  say(`\n${report(results)}`)
-  if (plan.keep) say(`\nkept as ${keep(results)}.json, .md and .svg\n`)
-  else say('\nQuick: a check that it runs, not figures to quote.\n')
+  await runAndReport(plan)
   process.exit()
 }

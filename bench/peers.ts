@@ -3,14 +3,15 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configSchema } from '../src/config/config-schema.ts'
-import { freePort, startSilent, type Child, type Environment } from './children.ts'
+import { freePort, type Environment } from './children.ts'
 import { startCommand } from '../scripts/start-command.ts'
 import { nginxConfiguration } from './nginx.ts'
+import type { ProxyProcess } from './proxy-process.ts'
 import { BASELINE } from './results.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface Proxy {
-  readonly child: Child
+  readonly child: ProxyProcess
   readonly url: string
   /** What its callers have to send beside what all send. */
   readonly headers: Readonly<Record<string, string>>
@@ -77,7 +78,17 @@ export const withoutExtras: Environment = known({
   SKP_REWRITE_LINKS: 'off',
 })
 
-const ourProxy = (id: string, name: string, settings: Environment): Peer => ({
+interface Contender {
+  readonly id: string
+  readonly name: string
+}
+
+/** @param command of a built proxy */
+export const ourProxy = (
+  { id, name }: Contender,
+  command: readonly string[],
+  settings: Environment = {},
+): Peer => ({
   id,
   name,
   async start(surroundings, tls) {
@@ -86,30 +97,29 @@ const ourProxy = (id: string, name: string, settings: Environment): Peer => ({
       ...environmentOf(surroundings, { tls, port, adminPort: await freePort() }),
       ...settings,
     }
-    const command = surroundings.proxyCommand(startCommand())
-    const child = startSilent(command, env, surroundings.log)
+    const child = surroundings.startProxy(command, env, surroundings.log)
     return { child, url: `http://127.0.0.1:${port}`, headers: {} }
   },
 })
 
-interface NodePeer {
-  readonly id: string
-  readonly name: string
+interface NodePeer extends Contender {
   /** In bench/peers. Default: as its id. */
   readonly file?: string
   /** Its callers send the token. */
   readonly bringsToken?: boolean
   /** It gets the service key, and fetches its token itself. */
   readonly isBound?: boolean
+  /** Of Node. */
+  readonly flags?: readonly string[]
 }
 
-const nodePeer = ({ id, name, file = id, bringsToken, isBound }: NodePeer): Peer => ({
+const nodePeer = ({ id, name, file = id, bringsToken, isBound, flags = [] }: NodePeer): Peer => ({
   id,
   name,
   async start(surroundings, tls) {
     const port = await freePort()
-    const { authorization, caFile, log, proxyCommand } = surroundings
-    const command = [process.execPath, pathOf(`bench/peers/${file}.mjs`)]
+    const { authorization, caFile, log, startProxy } = surroundings
+    const command = [process.execPath, ...flags, pathOf(`bench/peers/${file}.mjs`)]
     const env = {
       BENCH_UPSTREAM: upstreamOf(surroundings, tls),
       BENCH_AUTHORIZATION: authorization,
@@ -118,7 +128,7 @@ const nodePeer = ({ id, name, file = id, bringsToken, isBound }: NodePeer): Peer
       PORT: String(port),
       ...(isBound === true ? bindingOf(surroundings, tls) : {}),
     }
-    const child = startSilent(proxyCommand(command), env, log)
+    const child = startProxy(command, env, log)
     return {
       child,
       url: `http://127.0.0.1:${port}`,
@@ -132,12 +142,12 @@ const nginx: Peer = {
   name: 'nginx, static header',
   async start(surroundings, tls) {
     const port = await freePort()
-    const { folder, authorization, caFile, log, proxyCommand } = surroundings
+    const { folder, authorization, caFile, log, startProxy } = surroundings
     const file = `${folder}/nginx-${port}.conf`
     const upstream = new URL(upstreamOf(surroundings, tls))
     const user = process.getuid?.() === 0 ? 'root' : undefined
     writeFileSync(file, nginxConfiguration({ folder, port, upstream, authorization, caFile, user }))
-    const child = startSilent(proxyCommand(['nginx', '-c', file, '-p', folder]), { PATH }, log)
+    const child = startProxy(['nginx', '-c', file, '-p', folder], { PATH }, log)
     return { child, url: `http://127.0.0.1:${port}`, headers: {} }
   },
   unavailable: () =>
@@ -154,15 +164,27 @@ const direct: Peer = {
   name: 'no proxy at all',
   noProcess: true,
   start: async (surroundings) => ({
-    child: { pid: process.pid, isRunning: () => true, stop: async () => {} },
+    child: {
+      pid: process.pid,
+      isRunning: () => true,
+      ending: () => undefined,
+      stop: async () => {},
+      peak: () => undefined,
+      containerPeak: () => undefined,
+      fate: () => undefined,
+    },
     url: surroundings.upstream.plain,
     headers: { authorization: surroundings.authorization },
   }),
 }
 
 export const PEERS: readonly Peer[] = [
-  ourProxy('shipped', 'service-key-proxy, as shipped', {}),
-  ourProxy('bare', 'service-key-proxy, log and rewriting off', withoutExtras),
+  ourProxy({ id: 'shipped', name: 'service-key-proxy, as shipped' }, startCommand()),
+  ourProxy(
+    { id: 'bare', name: 'service-key-proxy, log and rewriting off' },
+    startCommand(),
+    withoutExtras,
+  ),
   nodePeer({ id: 'node-limit', name: 'node:http + undici, by hand' }),
   nodePeer({ id: BASELINE, name: 'plain @fastify/http-proxy' }),
   nginx,
@@ -181,3 +203,7 @@ export const PEERS: readonly Peer[] = [
   nodePeer({ id: 'approuter', name: '@sap/approuter', bringsToken: true }),
   direct,
 ]
+
+/** The peer of the ratios, with flags of Node. */
+export const plainPeer = (id: string, flags: readonly string[]): Peer =>
+  nodePeer({ id, name: id, file: BASELINE, flags })

@@ -7,11 +7,12 @@ import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startCommand } from '../scripts/start-command.ts'
-import { endChildrenAtExit, freePort, startSilent } from './children.ts'
+import { endChildrenAtExit, freePort } from './children.ts'
 import { untilRight } from './first-answer.ts'
 import { generatorHere, load } from './load.ts'
 import { environmentOf, withoutExtras } from './peers.ts'
 import { pin } from './pinning.ts'
+import { proxyStarter } from './proxy-process.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
 import { startSurroundings } from './surroundings.ts'
 
@@ -59,8 +60,8 @@ const { values } = parseArgs({
   options: { bare: { type: 'boolean' }, scenario: { type: 'string', default: 'get-32' } },
 })
 endChildrenAtExit()
-const { proxyCommand } = pin()
-const surroundings = await startSurroundings(proxyCommand)
+const startProxy = proxyStarter(pin())
+const surroundings = await startSurroundings(startProxy)
 const folder = fileURLToPath(new URL(`results/profile-${process.pid}`, import.meta.url))
 mkdirSync(folder, { recursive: true })
 const port = await freePort()
@@ -71,7 +72,7 @@ const env = {
   ...(values.bare === true ? withoutExtras : {}),
   SKP_DRAIN_DELAY: '0ms',
 }
-const child = startSilent(proxyCommand(command), env, surroundings.log)
+const child = startProxy(command, env, surroundings.log)
 const url = `http://127.0.0.1:${port}`
 const scenario = SCENARIOS.find(({ id }) => id === values.scenario) as Scenario
 await untilRight({ child, url, headers: {} }, scenario)

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCommand } from '../scripts/start-command.ts'
 import { untilRight } from './first-answer.ts'
-import { freePort, startSilent } from './children.ts'
+import { freePort } from './children.ts'
 import { environmentOf } from './peers.ts'
 import type { Renewal } from './results.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
@@ -69,9 +69,8 @@ export const measureRenewal = async (
   const own = { ...surroundings, tokenServer: tokens.url }
   const logFile = `${surroundings.folder}/renewal.log`
   const log = openSync(logFile, 'w')
-  const command = surroundings.proxyCommand(startCommand())
-  const child = startSilent(
-    command,
+  const child = surroundings.startProxy(
+    startCommand(),
     environmentOf(own, { tls: false, port, adminPort: await freePort() }),
     log,
   )

@@ -34,6 +34,8 @@ export interface Outcome {
   readonly rounds: readonly Round[]
   /** MB, once, after the last round. */
   readonly peak?: number | undefined
+  /** The same as its container sees it. */
+  readonly containerPeak?: number | undefined
   /** Why there is nothing to show. */
   readonly failure?: string
 }
@@ -69,12 +71,15 @@ export interface Results {
 
 export type Figure = number | undefined
 
-export const median = (values: readonly Figure[]): Figure => {
+/** @param share of the values that are smaller, between 0 and 1; between two values: in proportion */
+const quantile = (values: readonly Figure[], share: number): Figure => {
   const sorted = values.filter((value) => value !== undefined).toSorted((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  const [low, high] = [sorted[Math.floor(middle)], sorted[Math.ceil(middle)]]
-  return low === undefined || high === undefined ? undefined : (low + high) / 2
+  const at = (sorted.length - 1) * share
+  const [low, high] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]
+  return low === undefined || high === undefined ? undefined : low + (high - low) * (at % 1)
 }
+
+export const median = (values: readonly Figure[]): Figure => quantile(values, 0.5)
 
 export const quotient = (value: Figure, base: Figure): Figure =>
   value === undefined || base === undefined || base === 0 ? undefined : value / base
@@ -91,25 +96,39 @@ export const outcomeOf = (
 export const medianOf = (outcome: Outcome | undefined, name: keyof Round): Figure =>
   median(outcome?.rounds.map((round) => round[name]) ?? [])
 
-/**
- * Of two peers in one scenario: the median of the ratios round by round, because rounds that are
- * next to each other share the noise of the machine.
- */
-export const ratioOf = (
-  results: Results,
-  scenario: string,
-  { peer, base, name = 'cpu' }: { peer: string; base: string; name?: keyof Round },
-): Figure => {
+interface Pair {
+  readonly peer: string
+  readonly base: string
+  /** Default: `cpu`. */
+  readonly name?: keyof Round
+}
+
+/** Round by round, because rounds that are next to each other share the noise of the machine. */
+const ratiosOf = (results: Results, scenario: string, { peer, base, name = 'cpu' }: Pair) => {
   const own = outcomeOf(results, scenario, peer)?.rounds ?? []
   const other = outcomeOf(results, scenario, base)?.rounds ?? []
-  return median(own.map((round, i) => quotient(round[name], other[i]?.[name])))
+  return own.map((round, i) => quotient(round[name], other[i]?.[name]))
+}
+
+/** Of two peers in one scenario: the median of the ratios. */
+export const ratioOf = (results: Results, scenario: string, pair: Pair): Figure =>
+  median(ratiosOf(results, scenario, pair))
+
+/** The lower and the upper quartile of the same ratios. */
+export const spreadOf = (
+  results: Results,
+  scenario: string,
+  pair: Pair,
+): readonly [low: Figure, high: Figure] => {
+  const ratios = ratiosOf(results, scenario, pair)
+  return [quantile(ratios, 0.25), quantile(ratios, 0.75)]
 }
 
 /** The lower quartile: what else happens on the machine only ever makes a start longer. */
-const quartile = (values: readonly Figure[]): Figure => {
-  const sorted = values.filter((value) => value !== undefined).toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 4)]
+export const startOf = ({ starts }: Results, peer: string, name: keyof Start): Figure => {
+  const own = starts.find((each) => each.peer === peer)?.starts ?? []
+  return quantile(
+    own.map((start) => start[name]),
+    0.25,
+  )
 }
-
-export const startOf = ({ starts }: Results, peer: string, name: keyof Start): Figure =>
-  quartile(starts.find((each) => each.peer === peer)?.starts.map((start) => start[name]) ?? [])

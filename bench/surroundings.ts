@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createCertificateAuthority } from '../demo/certificate-authority.ts'
 import { startAnnouncing, startSilent } from './children.ts'
+import type { StartProxy } from './proxy-process.ts'
 import { BASE, DOCUMENTS } from './scenarios.ts'
 import { startTokenServer } from './token-server.ts'
 
@@ -21,8 +22,7 @@ export interface Surroundings {
   readonly folder: string
   /** Where proxies write: a pipe that something reads, as in a container. */
   readonly log: number
-  /** Puts a proxy's command onto its CPU. */
-  readonly proxyCommand: (command: readonly string[]) => readonly string[]
+  readonly startProxy: StartProxy
   /** Connections that the API has seen so far. */
   readonly connectionsOpened: () => Promise<number>
 }
@@ -35,7 +35,7 @@ const openLog = (folder: string): number => {
 }
 
 export const startSurroundings = async (
-  proxyCommand: Surroundings['proxyCommand'],
+  startProxy: StartProxy,
 ): Promise<Surroundings & { readonly close: () => void }> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -61,7 +61,7 @@ export const startSurroundings = async (
     caFile,
     folder,
     log: openLog(folder),
-    proxyCommand,
+    startProxy,
     connectionsOpened: async () => {
       const answer = await fetch(`http://127.0.0.1:${ports.counter}/`)
       return Number(await answer.text())

@@ -7,8 +7,10 @@ import {
   quotient,
   ratioOf,
   show,
+  spreadOf,
   startOf,
   type Figure,
+  type Outcome,
   type Results,
 } from './results.ts'
 
@@ -72,6 +74,13 @@ export const startTable = (results: Results): string => {
   return tableOf(head, rows)
 }
 
+const peakCell = (outcome: Outcome | undefined): string => {
+  const { peak, containerPeak } = outcome ?? {}
+  return containerPeak === undefined
+    ? show(peak)
+    : `${show(peak)}, container ${show(containerPeak)}`
+}
+
 /** Everything about one scenario. */
 export const scenarioTable = (results: Results, scenario: string): string => {
   const unit = results.scenarios.find(({ id }) => id === scenario)
@@ -100,10 +109,58 @@ export const scenarioTable = (results: Results, scenario: string): string => {
       show(medianOf(outcome, 'perSecond')),
       show(medianOf(outcome, 'p50'), 2),
       show(medianOf(outcome, 'p99'), 2),
-      show(outcome?.peak),
+      peakCell(outcome),
       show(medianOf(outcome, 'opened'), 2),
       busy === undefined ? 'n/a' : `${show(busy * 100)} %`,
     ]
   })
   return tableOf(head, rows)
+}
+
+/** One scenario of contestants that are alike: what each costs beside the first. */
+export const pairedTable = (results: Results, scenario: string): string => {
+  const base = results.peers[0]?.id ?? ''
+  const unit = results.scenarios.find(({ id }) => id === scenario)
+  const head = [
+    unit?.name ?? scenario,
+    unit?.perGigabyte === true ? 'CPU s/GB' : 'CPU µs/request',
+    `÷ ${base}`,
+    'quartiles',
+    'req/s',
+    'p50 ms',
+    'p99 ms',
+    'peak MB',
+    'proxy CPU',
+  ]
+  const rows = results.peers.map(({ id }) => {
+    const outcome = outcomeOf(results, scenario, id)
+    const [low, high] = spreadOf(results, scenario, { peer: id, base })
+    const busy = medianOf(outcome, 'busy')
+    const figures = [
+      show(medianOf(outcome, 'cpu'), unit?.perGigabyte === true ? 3 : 1),
+      show(ratioOf(results, scenario, { peer: id, base }), 3),
+      `${show(low, 3)}–${show(high, 3)}`,
+      show(medianOf(outcome, 'perSecond')),
+      show(medianOf(outcome, 'p50'), 2),
+      show(medianOf(outcome, 'p99'), 2),
+      peakCell(outcome),
+      busy === undefined ? 'n/a' : `${show(busy * 100)} %`,
+    ]
+    if (outcome?.failure === undefined) return [id, ...figures]
+    return [id, outcome.failure, ...figures.slice(1).map(() => '')]
+  })
+  return tableOf(head, rows)
+}
+
+/** Starts of the contestants. */
+export const pairedStarts = (results: Results): string => {
+  const base = results.peers[0]?.id ?? ''
+  const rows = results.peers.map(({ id }) => [
+    id,
+    ...(['time', 'cpu', 'idle'] as const).map((name) => {
+      const value = startOf(results, id, name)
+      return withRatio(value, quotient(value, startOf(results, base, name)))
+    }),
+  ])
+  return tableOf(['', 'start ms', 'start CPU ms', 'idle MB'], rows)
 }

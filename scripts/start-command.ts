@@ -5,11 +5,19 @@ import { fileURLToPath } from 'node:url'
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
-/** Flags and file as `npm start` has them, with this Node. */
-export const startCommand = (): readonly [node: string, ...args: string[]] => {
+const startArguments = (): string[] => {
   const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as {
     scripts: { start: string }
   }
-  const args = manifest.scripts.start.replace(/^(?:exec )?node /, '').split(' ')
-  return [process.execPath, ...args.map((arg) => (arg.startsWith('-') ? arg : pathOf(arg)))]
+  return manifest.scripts.start.replace(/^(?:exec )?node /, '').split(' ')
+}
+
+/** The flags of Node that `npm start` has. */
+export const startFlags = (): readonly string[] =>
+  startArguments().filter((arg) => arg.startsWith('-'))
+
+/** Flags and file as `npm start` has them, with this Node. */
+export const startCommand = (): readonly [node: string, ...args: string[]] => {
+  const files = startArguments().filter((arg) => !arg.startsWith('-'))
+  return [process.execPath, ...startFlags(), ...files.map(pathOf)]
 }
