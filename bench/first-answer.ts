@@ -31,7 +31,7 @@ const ask = ({ url, headers }: Proxy, scenario: Scenario): Promise<Answer | unde
   })
 
 /** Share of a document's length by which its links may change it. */
-const SLACK = 0.2
+const SLACK = 0.1
 
 const isRight = ({ status, length }: Answer, scenario: Scenario): boolean => {
   if (scenario.method === 'POST') return status === 201
