@@ -6,7 +6,7 @@ COPY package.json package-lock.json ./
 # Scripts stay off: `prepare` would compile before the sources are here, and cost the cached layer.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json LICENSE ./
-COPY build ./build
+COPY scripts ./scripts
 COPY src ./src
 # Its texts are shown by the console page.
 COPY docs/errors.md ./docs/errors.md

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
 import { configSchema, type Setting } from '../../src/config/config-schema.ts'
-import { valuesTable } from '../../helm/values-table.ts'
+import { valuesTable } from '../../scripts/values-table.ts'
 
 const read = (path: string): string => readFileSync(path, 'utf8')
 
@@ -25,7 +25,7 @@ t.test("the chart's README has every value", async (t) => {
   const table = valuesTable(read('helm/service-key-proxy/values.yaml'))
   t.ok(
     read('helm/service-key-proxy/README.md').endsWith(table),
-    'node --import tsx helm/values-table.ts writes it',
+    'node --import tsx scripts/values-table.ts writes it',
   )
 })
 

@@ -1,8 +1,9 @@
 /**
  * The table of values in the chart's README, made from `values.yaml`: a comment above a value is its
- * description. Run, it writes the README: `node --import tsx helm/values-table.ts`.
+ * description. Run, it writes the README: `node --import tsx scripts/values-table.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { isMap, isScalar, parseDocument, type Pair, type ParsedNode, type YAMLMap } from 'yaml'
 
@@ -22,9 +23,7 @@ const isGroup = (node: ParsedNode | null): node is YAMLMap.Parsed =>
   isMap(node) && node.items.length > 0
 
 const rows = (map: YAMLMap.Parsed, prefix: string): readonly string[] =>
-  map.items.flatMap((pair, index) =>
-    row(pair as Entry, prefix, index === 0 ? map.commentBefore : ''),
-  )
+  map.items.flatMap((pair, index) => row(pair, prefix, index === 0 ? map.commentBefore : ''))
 
 const row = ({ key, value }: Entry, prefix: string, above: string | null | undefined) => {
   const name = `${prefix}${isScalar(key) ? String(key.value) : ''}`

@@ -11,11 +11,11 @@ import { thirdPartyNotices } from './third-party-notices.ts'
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
-const LEFT_OUT = pathOf('build/left-out.cjs')
+const LEFT_OUT = pathOf('scripts/left-out.cjs')
 
 /** By the exact name that is imported. */
 const SUBSTITUTES: ReadonlyMap<string, string> = new Map([
-  ['undici', pathOf('build/undici.mjs')],
+  ['undici', pathOf('scripts/undici.mjs')],
   ['ws', LEFT_OUT],
   ['node:http2', LEFT_OUT],
   ['@fastify/ajv-compiler', LEFT_OUT],

@@ -5,7 +5,7 @@
 'use strict'
 
 const fail = () => {
-  throw new Error('WebSockets, schemas and HTTP/2 are left out of the bundle: see build/main.ts')
+  throw new Error('WebSockets, schemas and HTTP/2 are left out of the bundle: see scripts/build.ts')
 }
 
 module.exports = () => fail
