@@ -2,16 +2,16 @@
 import t from 'tap'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { judge } from '../../drill/judge.ts'
-import { PHASES, planFor } from '../../drill/phases.ts'
-import type { Arrival, Call, Grant, RunRecord, TokenRequest } from '../../drill/record.ts'
-import { table, verdict } from '../../drill/report.ts'
-import { VIOLATIONS, type ViolationKind } from '../../drill/violation.ts'
+import { judge } from './judge.ts'
+import { PHASES, planFor } from './phases.ts'
+import type { Arrival, Call, Grant, RunRecord, TokenRequest } from './record.ts'
+import { table, verdict } from './report.ts'
+import { VIOLATIONS, type ViolationKind } from './violation.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 const runDrill = (...args: string[]) => {
-  const drill = spawn(process.execPath, ['--import', 'tsx', 'drill/main.ts', ...args], {
+  const drill = spawn(process.execPath, ['--import', 'tsx', 'test/drill/main.ts', ...args], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], _TAPJS_PROCESSINFO_COVERAGE_: '0' },
   })

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { judgeRotation, rotationTable } from '../../drill/rotation/judge.ts'
-import type { RotationRecord } from '../../drill/rotation/run.ts'
+import { judgeRotation, rotationTable } from './rotation/judge.ts'
+import type { RotationRecord } from './rotation/run.ts'
 
 const call = (id: string, fields: object = {}) => ({
   id,

@@ -4,18 +4,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { Api } from '../../fuzz/api.ts'
-import { answerFaults, answersIn } from '../../fuzz/judge-answers.ts'
-import { BASE_PATH, expectedTarget } from '../../fuzz/judge-arrival.ts'
-import { readRequests } from '../../fuzz/read-requests.ts'
-import { verdict } from '../../fuzz/report.ts'
-import { Session } from '../../fuzz/session.ts'
-import { idOf } from '../../fuzz/sessions.ts'
+import { Api } from './api.ts'
+import { answerFaults, answersIn } from './judge-answers.ts'
+import { BASE_PATH, expectedTarget } from './judge-arrival.ts'
+import { readRequests } from './read-requests.ts'
+import { verdict } from './report.ts'
+import { Session } from './session.ts'
+import { idOf } from './sessions.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 const run = async (t: Test, ...args: string[]) => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'fuzz/main.ts', ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'test/fuzz/main.ts', ...args], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], _TAPJS_PROCESSINFO_COVERAGE_: '0' },
   })

@@ -1,7 +1,7 @@
 /** Plays one session over a raw socket: writes, waits as planned, and tells what was wrong. */
 import net, { type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { systemCode } from '../src/errors.ts'
+import { systemCode } from '../../src/errors.ts'
 import type { Session } from './session.ts'
 
 /** Above every limit that the proxy has been given. */

@@ -8,7 +8,7 @@ import https from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { text } from 'node:stream/consumers'
-import type { CertificateAuthority } from '../../demo/certificate-authority.ts'
+import type { CertificateAuthority } from '../../../demo/certificate-authority.ts'
 import { isWriting } from '../record.ts'
 
 /** Longer than the drill: nothing but a rotation causes a new token. */

@@ -1,7 +1,7 @@
 /** The key as Kubernetes mounts it, and a new one with an overlap in which both are good. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createKubeletVolume, type KubeletVolume } from '../test/fixtures/kubelet-volume.ts'
+import { createKubeletVolume, type KubeletVolume } from '../fixtures/kubelet-volume.ts'
 
 export interface KeyFields {
   readonly entities: string

@@ -7,8 +7,8 @@ import type { Finding } from './judgement.ts'
 import type { SoakRecord } from './record.ts'
 import { markdown } from './report.ts'
 
-const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
-const CHART = fileURLToPath(new URL('../docs/soak.svg', import.meta.url))
+const PAGE = fileURLToPath(new URL('../../docs/performance.md', import.meta.url))
+const CHART = fileURLToPath(new URL('../../docs/soak.svg', import.meta.url))
 const SECTION = /<!-- soak -->[^]*<!-- end of soak -->/
 
 const section = (record: SoakRecord, findings: readonly Finding[]): string => `<!-- soak -->

@@ -1,6 +1,6 @@
 /** Credentials as a platform issues them at a rotation, and which of them are still good. */
 import { randomBytes, X509Certificate } from 'node:crypto'
-import type { CertificateAuthority } from '../../demo/certificate-authority.ts'
+import type { CertificateAuthority } from '../../../demo/certificate-authority.ts'
 
 export type CredentialType = 'secret' | 'x509'
 

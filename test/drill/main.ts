@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { createCertificateAuthority } from '../demo/certificate-authority.ts'
+import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import { endTogether } from './end-together.ts'
 import { judge } from './judge.ts'
 import { PHASES, planFor } from './phases.ts'

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startCommand } from '../scripts/start-command.ts'
+import { startCommand } from '../../scripts/start-command.ts'
 
 export interface ProxyOptions {
   /** Where its key is, and what else is not by default. */
