@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { configSchema } from '../src/config/config-schema.ts'
+import { configSchema } from '../src/config/settings.ts'
 import { freePort, type Environment } from './children.ts'
 import { startCommand } from '../scripts/start-command.ts'
 import { nginxConfiguration } from './nginx.ts'

@@ -5,11 +5,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { Identity } from './certificate-authority.ts'
 import { BASE_PATH, loadEntitiesService } from './entities-service.ts'
-import { sendJson, startHttpsServer } from './https-server.ts'
-import type { HttpsServer, RecordedRequest } from './https-server.ts'
+import {
+  type HttpsServer,
+  type RecordedRequest,
+  sendJson,
+  startHttpsServer,
+} from './https-server.ts'
 import { errorBody } from './odata-error.ts'
-import { createTokenVerification } from './token-verification.ts'
-import type { TokenVerificationOptions } from './token-verification.ts'
+import { createTokenVerification, type TokenVerificationOptions } from './token-verification.ts'
 
 export interface EntitiesApiOptions extends TokenVerificationOptions {
   readonly tls: Identity

@@ -3,11 +3,14 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { SignJWT, exportJWK, generateKeyPair } from 'jose'
-import type { CryptoKey } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { Identity } from './certificate-authority.ts'
-import { sendJson, startHttpsServer } from './https-server.ts'
-import type { HttpsServer, RecordedRequest } from './https-server.ts'
+import {
+  type HttpsServer,
+  type RecordedRequest,
+  sendJson,
+  startHttpsServer,
+} from './https-server.ts'
 import { XSAPPNAME, tokenClaims } from './token-claims.ts'
 
 export interface TokenServerOptions {

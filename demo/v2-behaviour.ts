@@ -5,8 +5,14 @@ import { randomUUID } from 'node:crypto'
 import mockServer from '@sap-ux/fe-mockserver-core'
 import type { ODataRequest } from '@sap-ux/fe-mockserver-core'
 import type { DataAccess } from '@sap-ux/fe-mockserver-core/dist/data/dataAccess.js'
-import { isObject, linkName, presentEntity, toRow } from './entity-links.ts'
-import type { Entity, EntityType } from './entity-links.ts'
+import {
+  type Entity,
+  type EntityType,
+  isObject,
+  linkName,
+  presentEntity,
+  toRow,
+} from './entity-links.ts'
 import { pageOf } from './entity-pages.ts'
 import { ODataError } from './odata-error.ts'
 

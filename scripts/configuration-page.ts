@@ -1,5 +1,5 @@
 /** docs/configuration.md, read off the settings. Pure. */
-import { configSchema, flagName, type Setting } from '../src/config/config-schema.ts'
+import { configSchema, flagName, type Setting } from '../src/config/settings.ts'
 
 const defaultOf = ({ default: value, defaultNote }: Setting<unknown>): string => {
   if (value !== undefined) return `\`${value}\``
@@ -18,7 +18,7 @@ ${setting.description}
 
 const INTRODUCTION = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/config/config-schema.ts; a test holds it against that file. -->
+<!-- Written by \`npm run docs\` from src/config/settings.ts; a test holds it against that file. -->
 
 Every setting is an environment variable and a flag of the command; the flag wins. An empty variable counts as unset. All problems are told at once, before anything listens, with exit code 2. An \`SKP_\` variable that is no setting is told of in the log. \`.env.example\` has all of them for copying.
 

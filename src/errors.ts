@@ -3,14 +3,24 @@
  * The texts are public: they name settings, never hosts, tokens, secrets or stack traces.
  */
 
-export interface ErrorEntry {
-  /** HTTP status sent to the caller. */
-  readonly status: number
-  /** Value of `x-error-origin`: whose failure it is. */
-  readonly origin: 'service-key-proxy' | 'token-server'
-  readonly message: string
-  /** Seconds for `Retry-After` where the failure names no better value. */
+export type ErrorCode = keyof typeof ERRORS
+
+/** Which rule refused a request. */
+export type DenialReason = 'host' | 'origin' | 'caller_token' | 'method' | 'path' | 'batch'
+
+/** A failure on its way to the caller. */
+export interface Failure {
+  readonly code: ErrorCode
+  /** Public addition to the text, such as the setting that set the limit. */
+  readonly detail?: string
+  /** Seconds until another try is worthwhile. */
   readonly retryAfter?: number
+  /** Instead of that of the code. */
+  readonly status?: number
+  /** For `Allow`, which every 405 has. */
+  readonly allow?: readonly string[]
+  /** Only where a rule of the operator or a guard refused. */
+  readonly denied?: DenialReason
 }
 
 const ERRORS = {
@@ -116,27 +126,17 @@ const ERRORS = {
   },
 } as const satisfies Record<string, ErrorEntry>
 
-export type ErrorCode = keyof typeof ERRORS
-
-/** Which rule refused a request. */
-export type DenialReason = 'host' | 'origin' | 'caller_token' | 'method' | 'path' | 'batch'
-
-/** A failure on its way to the caller. */
-export interface Failure {
-  readonly code: ErrorCode
-  /** Public addition to the text, such as the setting that set the limit. */
-  readonly detail?: string
-  /** Seconds until another try is worthwhile. */
-  readonly retryAfter?: number
-  /** Instead of that of the code. */
-  readonly status?: number
-  /** For `Allow`, which every 405 has. */
-  readonly allow?: readonly string[]
-  /** Only where a rule of the operator or a guard refused. */
-  readonly denied?: DenialReason
-}
-
 export const ERROR_CODES = Object.keys(ERRORS) as readonly ErrorCode[]
+
+interface ErrorEntry {
+  /** HTTP status sent to the caller. */
+  readonly status: number
+  /** Value of `x-error-origin`: whose failure it is. */
+  readonly origin: 'service-key-proxy' | 'token-server'
+  readonly message: string
+  /** Seconds for `Retry-After` where the failure names no better value. */
+  readonly retryAfter?: number
+}
 
 export const errorEntry = (code: ErrorCode): ErrorEntry => ERRORS[code]
 

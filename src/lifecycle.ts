@@ -6,13 +6,6 @@ import { elapsed, sleep, type Clock } from './clock.ts'
 
 export type Phase = 'running' | 'draining' | 'closing'
 
-export interface LifecycleOptions {
-  readonly clock: Clock
-  /** All in ms; the timeout includes the delay. */
-  readonly drainDelay: number
-  readonly drainTimeout: number
-}
-
 /** The part of a Fastify instance that stopping needs. */
 export interface Stoppable {
   /** Stops listening; resolves when the last connection is closed. */
@@ -23,18 +16,12 @@ export interface Stoppable {
   }
 }
 
-/** Connections that Node does not count as idle although no request is in flight on them. */
-export interface Unused {
-  closeUnused(): void
+interface LifecycleOptions {
+  readonly clock: Clock
+  /** All in ms; the timeout includes the delay. */
+  readonly drainDelay: number
+  readonly drainTimeout: number
 }
-
-/** How long a request whose head is half there may still arrive, to be refused in words. */
-const LATE_HEAD_MS = 1_000
-
-/** How often connections that have become idle are closed while the last requests finish. */
-const SWEEP_MS = 50
-
-const NEVER = new AbortController().signal
 
 export class Lifecycle {
   phase: Phase = 'running'
@@ -67,3 +54,16 @@ export class Lifecycle {
     return inTime
   }
 }
+
+/** Connections that Node does not count as idle although no request is in flight on them. */
+interface Unused {
+  closeUnused(): void
+}
+
+const NEVER = new AbortController().signal
+
+/** How long a request whose head is half there may still arrive, to be refused in words. */
+const LATE_HEAD_MS = 1_000
+
+/** How often connections that have become idle are closed while the last requests finish. */
+const SWEEP_MS = 50

@@ -6,13 +6,12 @@ import { readFileSync, watch } from 'node:fs'
 import manifest from '../package.json' with { type: 'json' }
 import { systemClock } from './clock.ts'
 import { parseCommandLine } from './commands/command-line.ts'
-import { EXIT, type Edge, type Running } from './commands/edge.ts'
+import { type Process, EXIT, type Running, systemFiles } from './commands/process.ts'
 import type { Accompanied } from './commands/exec.ts'
-import { systemFiles } from './system-files.ts'
 
 const readFile = (path: string): string => readFileSync(path, 'utf8')
 
-const edge: Edge = {
+const edge: Process = {
   environment: process.env,
   readFile,
   files: systemFiles,
@@ -32,10 +31,10 @@ const run = async (): Promise<Running | Accompanied | number> => {
     }
     case 'check': {
       if (process.send === undefined) {
-        const { endApart } = await import('./commands/apart.ts')
+        const { endApart } = await import('./commands/check/check.ts')
         return endApart(fork(process.argv[1] as string, process.argv.slice(2)), systemClock)
       }
-      const { check } = await import('./commands/check.ts')
+      const { check } = await import('./commands/check/check.ts')
       return check(edge, line.flags, line.json)
     }
     case 'wait': {

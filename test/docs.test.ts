@@ -2,9 +2,9 @@
 import t from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
 import { configurationPage } from '../scripts/configuration-page.ts'
-import { EXIT } from '../src/commands/edge.ts'
+import { EXIT } from '../src/commands/process.ts'
 import { helpText } from '../src/commands/help.ts'
-import { configSchema, type Setting } from '../src/config/config-schema.ts'
+import { configSchema, type Setting } from '../src/config/settings.ts'
 import { ERROR_CODES, errorEntry } from '../src/errors.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')

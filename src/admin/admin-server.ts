@@ -2,15 +2,14 @@
  * The second port, for whoever runs the program: probes, metrics, log level. It sees the proxy
  * through read-only views, answers from memory, and goes on answering until the proxy has stopped.
  */
-import type { ServerResponse } from 'node:http'
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import { refusal } from './admin-guard.ts'
 import type { Exposition } from './exposition.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -29,63 +28,6 @@ export interface AdminOptions {
     readonly answer: (path: string, response: ServerResponse) => Promise<boolean>
     readonly close: () => Promise<void>
   }
-}
-
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
-
-/** For callers that are slow on purpose. */
-const REQUEST_TIMEOUT_MS = 10_000
-const MAX_BODY_BYTES = 1_024
-
-const UP = { status: 'UP' }
-
-/** By hand: the compiler of schemas is left out of the bundle, see build/main.ts. */
-const levelOf = (body: unknown): string | undefined => {
-  const { level } = (body ?? {}) as { level?: unknown }
-  return LEVELS.find((known) => known === level)
-}
-
-const addProbes = (app: FastifyInstance, { readiness }: AdminOptions): void => {
-  app.get('/health', () => UP)
-  app.get('/live', () => UP)
-  app.get('/ready', (_request, reply) => {
-    const { ready, reasons } = readiness()
-    if (!ready) void reply.code(503)
-    const status = ready ? 'UP' : 'DOWN'
-    return reasons.length === 0 ? { status } : { status, reasons }
-  })
-}
-
-const addLogLevel = (app: FastifyInstance, { log, logs }: AdminOptions): void => {
-  app.get('/log-level', () => ({ level: log.level }))
-  app.put('/log-level', ({ body }, reply) => {
-    const level = levelOf(body)
-    if (level === undefined) {
-      return reply.code(400).send({ message: `{"level":"…"}: one of ${LEVELS.join(', ')}.` })
-    }
-    const from = log.level
-    const tell = (): void => log.info({ from, to: level }, 'the log level is changed')
-    tell()
-    const wasTold = log.isLevelEnabled('info')
-    for (const each of [log, ...logs]) each.level = level
-    // Whoever reads on should know why there is more to read.
-    if (!wasTold) tell()
-    return { level }
-  })
-}
-
-const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const [path = ''] = request.url.split('?', 1)
-    if (await console.answer(path, reply.raw)) reply.hijack()
-    else reply.callNotFound()
-  }
-  // The head of a stream would never end.
-  const options = { exposeHeadRoute: false }
-  app.get('/', options, answer)
-  app.get('/console/*', options, answer)
-  // A stream that goes on must not hold up the end of the program.
-  app.addHook('preClose', () => console.close())
 }
 
 export const createAdminServer = (options: AdminOptions): FastifyInstance => {
@@ -121,3 +63,87 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
   addLogLevel(app, options)
   return app
 }
+
+/** For callers that are slow on purpose. */
+const REQUEST_TIMEOUT_MS = 10_000
+
+const MAX_BODY_BYTES = 1_024
+
+/** @returns why the request is refused, in words; `undefined`: it is not */
+const refusal = (
+  { host = '', origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
+  listensOn: string,
+): string | undefined => {
+  // Names of pods and routes are anybody's choice, names of this machine are not.
+  if (isLoopback(listensOn) && !LOOPBACK.test(hostName(host))) {
+    return 'The Host field must be a loopback name, because SKP_ADMIN_HOST is a loopback address.'
+  }
+  const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none'
+  const foreignOrigin = origin !== undefined && origin !== `http://${host}`
+  return foreignSite || foreignOrigin ? 'Pages of other origins have no access.' : undefined
+}
+
+const addProbes = (app: FastifyInstance, { readiness }: AdminOptions): void => {
+  app.get('/health', () => UP)
+  app.get('/live', () => UP)
+  app.get('/ready', (_request, reply) => {
+    const { ready, reasons } = readiness()
+    if (!ready) void reply.code(503)
+    const status = ready ? 'UP' : 'DOWN'
+    return reasons.length === 0 ? { status } : { status, reasons }
+  })
+}
+
+const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const [path = ''] = request.url.split('?', 1)
+    if (await console.answer(path, reply.raw)) reply.hijack()
+    else reply.callNotFound()
+  }
+  // The head of a stream would never end.
+  const options = { exposeHeadRoute: false }
+  app.get('/', options, answer)
+  app.get('/console/*', options, answer)
+  // A stream that goes on must not hold up the end of the program.
+  app.addHook('preClose', () => console.close())
+}
+
+const addLogLevel = (app: FastifyInstance, { log, logs }: AdminOptions): void => {
+  app.get('/log-level', () => ({ level: log.level }))
+  app.put('/log-level', ({ body }, reply) => {
+    const level = levelOf(body)
+    if (level === undefined) {
+      return reply.code(400).send({ message: `{"level":"…"}: one of ${LEVELS.join(', ')}.` })
+    }
+    const from = log.level
+    const tell = (): void => log.info({ from, to: level }, 'the log level is changed')
+    tell()
+    const wasTold = log.isLevelEnabled('info')
+    for (const each of [log, ...logs]) each.level = level
+    // Whoever reads on should know why there is more to read.
+    if (!wasTold) tell()
+    return { level }
+  })
+}
+
+/** @param host an address as it is listened on */
+const isLoopback = (host: string): boolean => LOOPBACK.test(host === '::1' ? '[::1]' : host)
+
+/* FOLDED:
+ * Which requests an admin server refuses: a web page that a browser on this machine shows must reach
+ * nothing here, neither by its own origin nor by a name that it lets resolve to this machine. Pure.
+ */
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+
+const hostName = (authority: string): string => authority.replace(/:\d+$/, '')
+
+const UP = { status: 'UP' }
+
+/** By hand: the compiler of schemas is left out of the bundle, see build/main.ts. */
+const levelOf = (body: unknown): string | undefined => {
+  const { level } = (body ?? {}) as { level?: unknown }
+  return LEVELS.find((known) => known === level)
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']

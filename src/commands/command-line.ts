@@ -1,11 +1,10 @@
 /** Command line → command and flags, or what is wrong with it. Pure; every setting is a flag too. */
 import { parseArgs } from 'node:util'
-import { configSchema, flagName } from '../config/config-schema.ts'
-import { timeLimit } from '../config/setting-types.ts'
-import { quotedInput } from '../quoted-input.ts'
+import { configSchema, flagName } from '../config/settings.ts'
+import { quotedInput, timeLimit } from '../config/setting-types.ts'
 import type { Flags } from '../config/load-config.ts'
 
-export type CommandLine =
+type CommandLine =
   | { readonly command: 'serve'; readonly flags: Flags }
   | { readonly command: 'check'; readonly flags: Flags; readonly json: boolean }
   /** The timeout in ms. */
@@ -20,6 +19,22 @@ export type CommandLine =
   | { readonly command: 'version' }
   | { readonly command: 'invalid'; readonly problem: string }
 
+export const parseCommandLine = (line: readonly string[]): CommandLine => {
+  const end = line.indexOf('--')
+  const args = end < 0 ? [...line] : line.slice(0, end)
+  const run = end < 0 ? undefined : line.slice(end + 1)
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    const { help, version, json = false, timeout, ...flags } = values
+    if (help === true) return { command: 'help' }
+    if (version === true) return { command: 'version' }
+    return commandOf(positionals, flags, { json, timeout, run })
+  } catch (error) {
+    // What follows is about arguments that begin with a dash, of which there are none here.
+    return invalid((error as Error).message.replace(/\. To specify .*$/s, ''))
+  }
+}
+
 const settingFlags = Object.fromEntries(
   Object.values(configSchema).map(({ env }) => [flagName(env), { type: 'string' as const }]),
 )
@@ -32,7 +47,19 @@ const options = {
   version: { type: 'boolean' as const, short: 'V' },
 }
 
-const DEFAULT_TIMEOUT = '60s'
+const commandOf = (
+  [command = 'serve', excess]: readonly string[],
+  flags: Flags,
+  own: Own,
+): CommandLine => {
+  if (!isCommand(command)) return invalid(`unknown command ${quotedInput(command)}`)
+  if (excess !== undefined) {
+    const hint = command === 'exec' ? '; the command to run goes after --' : ''
+    return invalid(`unexpected argument ${quotedInput(excess)}${hint}`)
+  }
+  const problem = misplaced(command, own)
+  return problem === undefined ? COMMANDS[command](flags, own) : invalid(problem)
+}
 
 const invalid = (problem: string): CommandLine => ({ command: 'invalid', problem })
 
@@ -42,6 +69,14 @@ interface Own {
   readonly timeout: string | undefined
   /** What follows `--`. */
   readonly run: readonly string[] | undefined
+}
+
+const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name)
+
+const misplaced = (command: string, { json, timeout, run }: Own): string | undefined => {
+  if (json && command !== 'check') return '--json belongs to the command check'
+  if (timeout !== undefined && command !== 'wait') return '--timeout belongs to the command wait'
+  return run !== undefined && command !== 'exec' ? '-- belongs to the command exec' : undefined
 }
 
 const COMMANDS = {
@@ -60,40 +95,4 @@ const COMMANDS = {
   },
 }
 
-const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name)
-
-const misplaced = (command: string, { json, timeout, run }: Own): string | undefined => {
-  if (json && command !== 'check') return '--json belongs to the command check'
-  if (timeout !== undefined && command !== 'wait') return '--timeout belongs to the command wait'
-  return run !== undefined && command !== 'exec' ? '-- belongs to the command exec' : undefined
-}
-
-const commandOf = (
-  [command = 'serve', excess]: readonly string[],
-  flags: Flags,
-  own: Own,
-): CommandLine => {
-  if (!isCommand(command)) return invalid(`unknown command ${quotedInput(command)}`)
-  if (excess !== undefined) {
-    const hint = command === 'exec' ? '; the command to run goes after --' : ''
-    return invalid(`unexpected argument ${quotedInput(excess)}${hint}`)
-  }
-  const problem = misplaced(command, own)
-  return problem === undefined ? COMMANDS[command](flags, own) : invalid(problem)
-}
-
-export const parseCommandLine = (line: readonly string[]): CommandLine => {
-  const end = line.indexOf('--')
-  const args = end < 0 ? [...line] : line.slice(0, end)
-  const run = end < 0 ? undefined : line.slice(end + 1)
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    const { help, version, json = false, timeout, ...flags } = values
-    if (help === true) return { command: 'help' }
-    if (version === true) return { command: 'version' }
-    return commandOf(positionals, flags, { json, timeout, run })
-  } catch (error) {
-    // What follows is about arguments that begin with a dash, of which there are none here.
-    return invalid((error as Error).message.replace(/\. To specify .*$/s, ''))
-  }
-}
+const DEFAULT_TIMEOUT = '60s'

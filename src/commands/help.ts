@@ -1,25 +1,5 @@
 /** The text of --help, read off the settings. Pure. */
-import { configSchema, flagName, type Setting } from '../config/config-schema.ts'
-
-const WIDTH = 78
-const INDENT = ' '.repeat(6)
-
-const wrap = (text: string): string => {
-  const lines: string[] = []
-  for (const word of text.replaceAll('`', '').split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < WIDTH)
-      lines.push(`${lines.pop()} ${word}`)
-    else lines.push(INDENT + word)
-  }
-  return lines.join('\n')
-}
-
-const describe = ({ env, description, default: value, defaultNote, type }: Setting<unknown>) => {
-  const fallback = value ?? defaultNote
-  const note = fallback === undefined ? '' : ` Default: ${fallback}.`
-  return `  --${flagName(env)} <${type.name}>   ${env}\n${wrap(description + note)}`
-}
+import { configSchema, flagName, type Setting } from '../config/settings.ts'
 
 export const helpText = (): string => `Usage: service-key-proxy [serve] [--setting value]…
        service-key-proxy check [--json] [--setting value]…
@@ -63,3 +43,24 @@ Exit codes: 0 stopped cleanly, 2 configuration invalid, 3 no or ambiguous bindin
 wait 1 not ready in time; of exec that of the command, 128 and the number of the
 signal that ended it, 126 command not executable, 127 no such command.
 `
+
+const describe = ({ env, description, default: value, defaultNote, type }: Setting<unknown>) => {
+  const fallback = value ?? defaultNote
+  const note = fallback === undefined ? '' : ` Default: ${fallback}.`
+  return `  --${flagName(env)} <${type.name}>   ${env}\n${wrap(description + note)}`
+}
+
+const wrap = (text: string): string => {
+  const lines: string[] = []
+  for (const word of text.replaceAll('`', '').split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < WIDTH)
+      lines.push(`${lines.pop()} ${word}`)
+    else lines.push(INDENT + word)
+  }
+  return lines.join('\n')
+}
+
+const WIDTH = 78
+
+const INDENT = ' '.repeat(6)

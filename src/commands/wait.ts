@@ -3,85 +3,41 @@ import { Client } from 'undici'
 import { elapsed, sleep, type Clock } from '../clock.ts'
 import { loadConfig, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
-import { EXIT, type Edge } from './edge.ts'
-import { localUrl } from './local-url.ts'
+import { EXIT, type Process } from './process.ts'
+import { localUrl } from './serve.ts'
 
-const POLL_MS = 250
-/** One probe that is not answered must not take all the time. */
-const PROBE_LIMIT_MS = 2_000
-/** Somebody who watches gets a sign of life after this time. */
-const PROGRESS_MS = 2_000
-/** It may be any program that answers. */
-const MAX_ANSWER_BYTES = 64 * 1024
-const MAX_REASON_LENGTH = 300
-
-const NEVER = new AbortController().signal
-
-/** On the terminal nothing but text. */
-const plain = (reason: unknown): string =>
-  String(reason)
-    .slice(0, MAX_REASON_LENGTH)
-    .replaceAll(/\p{Cc}/gu, ' ')
-
-const reasonsIn = (body: string): readonly string[] => {
-  try {
-    const { reasons } = JSON.parse(body) as { readonly reasons?: unknown }
-    return Array.isArray(reasons) ? reasons.map(plain) : []
-  } catch {
-    return []
+/**
+ * Looks where a proxy with these settings would listen.
+ * @param timeout in ms
+ * @returns 0 as soon as it is ready, 1 after the timeout, 2 where there is no address to look at
+ */
+export const wait = async (
+  edge: Process,
+  flags: Flags,
+  timeout: number,
+  clock: Clock,
+): Promise<number> => {
+  const { config, problems } = loadConfig(edge.environment, flags)
+  const unknown =
+    config.port === 0 ? ['SKP_PORT: 0 is any free port; name the one to wait for'] : []
+  const faults = problems.length > 0 ? problems : unknown
+  if (faults.length > 0) {
+    edge.stderr.write(`service-key-proxy cannot wait:\n${list(faults)}`)
+    return EXIT.configuration
   }
+  const url = localUrl(config.host, config.port)
+  const onProgress = (reasons: readonly string[]): void =>
+    void edge.stderr.write(`service-key-proxy: waiting for ${url}: ${reasons.join('; ')}\n`)
+  const reasons = await poll({ url, clock, timeout, onProgress })
+  if (reasons.length === 0) return EXIT.stopped
+  edge.stderr.write(
+    `service-key-proxy: ${url} is not ready after ${timeout / 1000}s:\n${list(reasons)}` +
+      `To see for yourself:\n  curl -i ${url}/-/ready\n`,
+  )
+  return EXIT.notReady
 }
 
-const readText = async (body: AsyncIterable<Buffer>): Promise<string> => {
-  const pieces: Buffer[] = []
-  let length = 0
-  for await (const piece of body) {
-    pieces.push(piece)
-    length += piece.length
-    if (length > MAX_ANSWER_BYTES) break
-  }
-  return Buffer.concat(pieces).toString()
-}
-
-/** @returns why the proxy is not ready; nothing: it is */
-const ask = async (client: Client, signal: AbortSignal): Promise<readonly string[]> => {
-  try {
-    const { statusCode, body } = await client.request({ path: '/-/ready', method: 'GET', signal })
-    const reasons = reasonsIn(await readText(body))
-    if (statusCode === 200) return []
-    return reasons.length > 0
-      ? reasons
-      : [`the probe is answered with ${statusCode}; it may be another program that listens there`]
-  } catch (error) {
-    if (signal.aborted) return ['the probe is not answered']
-    const code = systemCode(error)
-    return [code === 'ECONNREFUSED' ? `nothing listens there (${code})` : `no answer (${code})`]
-  }
-}
-
-const probe = async (url: string, signal: AbortSignal): Promise<readonly string[]> => {
-  // Of its own, because the one that is there by default may go through the proxy of HTTP_PROXY.
-  const client = new Client(url)
-  const reasons = await ask(client, signal)
-  await client.destroy()
-  return reasons
-}
-
-const limitedProbe = async (url: string, clock: Clock, limit: number) => {
-  const late = new AbortController()
-  const cancel = clock.schedule(limit, () => late.abort())
-  const reasons = await probe(url, late.signal)
-  cancel()
-  return reasons
-}
-
-interface Polling {
-  readonly url: string
-  readonly clock: Clock
-  /** In ms. */
-  readonly timeout: number
-  readonly onProgress: (reasons: readonly string[]) => void
-}
+const list = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join('')
 
 /** @returns the last reasons; none if the proxy became ready in time */
 const poll = async ({ url, clock, timeout, onProgress }: Polling): Promise<readonly string[]> => {
@@ -106,35 +62,83 @@ const poll = async ({ url, clock, timeout, onProgress }: Polling): Promise<reado
   }
 }
 
-const list = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join('')
-
-/**
- * Looks where a proxy with these settings would listen.
- * @param timeout in ms
- * @returns 0 as soon as it is ready, 1 after the timeout, 2 where there is no address to look at
- */
-export const wait = async (
-  edge: Edge,
-  flags: Flags,
-  timeout: number,
-  clock: Clock,
-): Promise<number> => {
-  const { config, problems } = loadConfig(edge.environment, flags)
-  const unknown =
-    config.port === 0 ? ['SKP_PORT: 0 is any free port; name the one to wait for'] : []
-  const faults = problems.length > 0 ? problems : unknown
-  if (faults.length > 0) {
-    edge.stderr.write(`service-key-proxy cannot wait:\n${list(faults)}`)
-    return EXIT.configuration
-  }
-  const url = localUrl(config.host, config.port)
-  const onProgress = (reasons: readonly string[]): void =>
-    void edge.stderr.write(`service-key-proxy: waiting for ${url}: ${reasons.join('; ')}\n`)
-  const reasons = await poll({ url, clock, timeout, onProgress })
-  if (reasons.length === 0) return EXIT.stopped
-  edge.stderr.write(
-    `service-key-proxy: ${url} is not ready after ${timeout / 1000}s:\n${list(reasons)}` +
-      `To see for yourself:\n  curl -i ${url}/-/ready\n`,
-  )
-  return EXIT.notReady
+interface Polling {
+  readonly url: string
+  readonly clock: Clock
+  /** In ms. */
+  readonly timeout: number
+  readonly onProgress: (reasons: readonly string[]) => void
 }
+
+const limitedProbe = async (url: string, clock: Clock, limit: number) => {
+  const late = new AbortController()
+  const cancel = clock.schedule(limit, () => late.abort())
+  const reasons = await probe(url, late.signal)
+  cancel()
+  return reasons
+}
+
+const POLL_MS = 250
+
+/** One probe that is not answered must not take all the time. */
+const PROBE_LIMIT_MS = 2_000
+
+/** Somebody who watches gets a sign of life after this time. */
+const PROGRESS_MS = 2_000
+
+const NEVER = new AbortController().signal
+
+const probe = async (url: string, signal: AbortSignal): Promise<readonly string[]> => {
+  // Of its own, because the one that is there by default may go through the proxy of HTTP_PROXY.
+  const client = new Client(url)
+  const reasons = await ask(client, signal)
+  await client.destroy()
+  return reasons
+}
+
+/** @returns why the proxy is not ready; nothing: it is */
+const ask = async (client: Client, signal: AbortSignal): Promise<readonly string[]> => {
+  try {
+    const { statusCode, body } = await client.request({ path: '/-/ready', method: 'GET', signal })
+    const reasons = reasonsIn(await readText(body))
+    if (statusCode === 200) return []
+    return reasons.length > 0
+      ? reasons
+      : [`the probe is answered with ${statusCode}; it may be another program that listens there`]
+  } catch (error) {
+    if (signal.aborted) return ['the probe is not answered']
+    const code = systemCode(error)
+    return [code === 'ECONNREFUSED' ? `nothing listens there (${code})` : `no answer (${code})`]
+  }
+}
+
+const reasonsIn = (body: string): readonly string[] => {
+  try {
+    const { reasons } = JSON.parse(body) as { readonly reasons?: unknown }
+    return Array.isArray(reasons) ? reasons.map(plain) : []
+  } catch {
+    return []
+  }
+}
+
+const readText = async (body: AsyncIterable<Buffer>): Promise<string> => {
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const piece of body) {
+    pieces.push(piece)
+    length += piece.length
+    if (length > MAX_RESPONSE_BYTES) break
+  }
+  return Buffer.concat(pieces).toString()
+}
+
+/** On the terminal nothing but text. */
+const plain = (reason: unknown): string =>
+  String(reason)
+    .slice(0, MAX_REASON_LENGTH)
+    .replaceAll(/\p{Cc}/gu, ' ')
+
+const MAX_REASON_LENGTH = 300
+
+/** It may be any program that answers. */
+const MAX_RESPONSE_BYTES = 64 * 1024

@@ -1,7 +1,6 @@
 /** Environment and flags → one frozen Config, or every problem at once. Pure. */
-import { quotedInput } from '../quoted-input.ts'
-import type { MountSetting } from './mount-list.ts'
-import { configSchema, flagName, type Setting, type SettingValues } from './config-schema.ts'
+import { type RouteSetting, quotedInput } from './setting-types.ts'
+import { configSchema, flagName, type Setting, type SettingValues } from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -11,83 +10,17 @@ export type Flags = Readonly<Record<string, string | undefined>>
 export interface Config extends SettingValues {
   readonly port: number
   readonly host: string
-  readonly mounts: readonly MountSetting[]
+  readonly routes: readonly RouteSetting[]
   readonly adminHost: string
   readonly allowedHosts: readonly string[]
 }
 
-export interface LoadedConfig {
+interface LoadedConfig {
   /** Settings with a problem have their default here, so that later checks can still run. */
   readonly config: Config
   readonly problems: readonly string[]
   /** Oddities that do not stop the start, such as a misspelt name. */
   readonly warnings: readonly string[]
-}
-
-interface Raw {
-  readonly value: string
-  /** What the user wrote it as: the variable or the flag. */
-  readonly source: string
-}
-
-const read = (
-  setting: Setting<unknown>,
-  environment: Environment,
-  flags: Flags,
-): Raw | undefined => {
-  const flag = flags[flagName(setting.env)]
-  if (flag !== undefined) return { value: flag, source: `--${flagName(setting.env)}` }
-  const value = environment[setting.env]
-  // An empty variable counts as unset: that is how manifests switch a setting off.
-  return value === undefined || value === '' ? undefined : { value, source: setting.env }
-}
-
-const valueOf = <T>(
-  setting: Setting<T>,
-  raw: Raw | undefined,
-  problems: string[],
-): T | undefined => {
-  if (raw !== undefined) {
-    const value = setting.type.parse(raw.value)
-    if (value !== undefined) return value
-    const got = setting.type.secret === true ? '' : `, got ${quotedInput(raw.value)}`
-    problems.push(`${raw.source}: expected ${setting.type.expects}${got}`)
-  }
-  return setting.default === undefined ? undefined : setting.type.parse(setting.default)
-}
-
-const onPlatform = (environment: Environment): boolean =>
-  Boolean(environment['VCAP_APPLICATION'] || environment['KUBERNETES_SERVICE_HOST'])
-
-const portOf = (values: SettingValues, environment: Environment, problems: string[]): number => {
-  if (values.port !== undefined) return values.port
-  if (values.mode === 'sidecar') {
-    const refused = problems.some((problem) => /^(SKP_PORT|--port):/.test(problem))
-    if (!refused)
-      problems.push('SKP_PORT: required when SKP_MODE=sidecar (PORT belongs to the app)')
-    return 0
-  }
-  const raw = environment['PORT']
-  const platformPort: Setting<number> = { ...configSchema.port, default: '8080' }
-  return valueOf(platformPort, raw ? { value: raw, source: 'PORT' } : undefined, problems) as number
-}
-
-const checkAdminPort = ({ adminPort }: SettingValues, port: number, problems: string[]): void => {
-  if (port === 0 || port !== adminPort) return
-  problems.push(`SKP_ADMIN_PORT: must differ from the port of the proxy, which is ${port} as well`)
-}
-
-/** On loopback a browser may be among the callers, and name the proxy as it likes. */
-const hostsFor = (host: string): readonly string[] =>
-  /^(?:localhost|::1|(?:::ffff:)?127\.[\d.]+)$/i.test(host)
-    ? [...new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()])]
-    : ['*']
-
-const unknownSettings = (environment: Environment): readonly string[] => {
-  const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))
-  return Object.keys(environment)
-    .filter((name) => name.startsWith('SKP_') && !known.has(name))
-    .map((name) => `${name} is not a setting of this program and has no effect`)
 }
 
 /**
@@ -115,8 +48,74 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
     port,
     host,
     adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
-    mounts: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
+    routes: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
     allowedHosts: values.allowedHosts ?? hostsFor(host),
   })
   return { config, problems, warnings: unknownSettings(environment) }
+}
+
+const valueOf = <T>(
+  setting: Setting<T>,
+  raw: Raw | undefined,
+  problems: string[],
+): T | undefined => {
+  if (raw !== undefined) {
+    const value = setting.type.parse(raw.value)
+    if (value !== undefined) return value
+    const got = setting.type.secret === true ? '' : `, got ${quotedInput(raw.value)}`
+    problems.push(`${raw.source}: expected ${setting.type.expects}${got}`)
+  }
+  return setting.default === undefined ? undefined : setting.type.parse(setting.default)
+}
+
+const read = (
+  setting: Setting<unknown>,
+  environment: Environment,
+  flags: Flags,
+): Raw | undefined => {
+  const flag = flags[flagName(setting.env)]
+  if (flag !== undefined) return { value: flag, source: `--${flagName(setting.env)}` }
+  const value = environment[setting.env]
+  // An empty variable counts as unset: that is how manifests switch a setting off.
+  return value === undefined || value === '' ? undefined : { value, source: setting.env }
+}
+
+const portOf = (values: SettingValues, environment: Environment, problems: string[]): number => {
+  if (values.port !== undefined) return values.port
+  if (values.mode === 'sidecar') {
+    const refused = problems.some((problem) => /^(SKP_PORT|--port):/.test(problem))
+    if (!refused)
+      problems.push('SKP_PORT: required when SKP_MODE=sidecar (PORT belongs to the app)')
+    return 0
+  }
+  const raw = environment['PORT']
+  const platformPort: Setting<number> = { ...configSchema.port, default: '8080' }
+  return valueOf(platformPort, raw ? { value: raw, source: 'PORT' } : undefined, problems) as number
+}
+
+const checkAdminPort = ({ adminPort }: SettingValues, port: number, problems: string[]): void => {
+  if (port === 0 || port !== adminPort) return
+  problems.push(`SKP_ADMIN_PORT: must differ from the port of the proxy, which is ${port} as well`)
+}
+
+const onPlatform = (environment: Environment): boolean =>
+  Boolean(environment['VCAP_APPLICATION'] || environment['KUBERNETES_SERVICE_HOST'])
+
+/** On loopback a browser may be among the callers, and name the proxy as it likes. */
+const hostsFor = (host: string): readonly string[] =>
+  /^(?:localhost|::1|(?:::ffff:)?127\.[\d.]+)$/i.test(host)
+    ? [...new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()])]
+    : ['*']
+
+const unknownSettings = (environment: Environment): readonly string[] => {
+  const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SKP_') && !known.has(name))
+    .map((name) => `${name} is not a setting of this program and has no effect`)
+}
+
+interface Raw {
+  readonly value: string
+  /** What the user wrote it as: the variable or the flag. */
+  readonly source: string
 }

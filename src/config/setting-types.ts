@@ -1,4 +1,5 @@
 /** The kinds of value a setting can have: how each is written, read and described. Pure. */
+import type { AllowRule } from '../policy/access-policy.ts'
 
 export interface SettingType<T> {
   readonly name: string
@@ -8,22 +9,6 @@ export interface SettingType<T> {
   readonly secret?: true
   /** `undefined` for text that is not of this type. */
   parse(text: string): T | undefined
-}
-
-const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1024,
-  MB: 1024 ** 2,
-  GB: 1024 ** 3,
-}
-
-/** Largest delay a Node timer keeps; a longer one fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
-const withUnit = (text: string, pattern: RegExp, units: Readonly<Record<string, number>>) => {
-  const [, amount, unit] = pattern.exec(text) ?? []
-  return unit === undefined ? undefined : Number(amount) * (units[unit] as number)
 }
 
 /** Milliseconds, written with their unit so that `5` cannot mean two things; 0 means at once. */
@@ -82,8 +67,6 @@ export const secret: SettingType<string> = {
   parse: (value) => (/^[\x21-\x7e]{16,}$/.test(value) ? value : undefined),
 }
 
-const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::\d{1,5})?$/
-
 /** Values of `Host`, in lower case. */
 export const hosts: SettingType<readonly string[]> = {
   name: 'hosts',
@@ -93,3 +76,106 @@ export const hosts: SettingType<readonly string[]> = {
     return text === '*' || names.every((name) => HOST.test(name)) ? names : undefined
   },
 }
+
+export const allowRules: SettingType<readonly AllowRule[]> = {
+  name: 'rules',
+  expects: 'a comma list of METHODS /path-pattern, such as GET|HEAD /Vendor*,POST /Request/**',
+  parse(text) {
+    const rules = text.split(',').map((rule) => ruleOf(rule.trim()))
+    return rules.every((rule) => rule !== undefined) ? rules : undefined
+  },
+}
+
+/* FOLDED: SKP_MOUNTS: which base URL of which binding is served under which prefix. Pure. */
+
+export interface RouteSetting {
+  /** Empty for the root, else whole segments such as `/management`. */
+  readonly prefix: string
+  /** Binding or instance name; `undefined`: the one that SKP_SERVICE and SKP_BINDING select. */
+  readonly binding: string | undefined
+  /** Field of the key with the base URL; dots reach into objects. */
+  readonly target: string
+}
+
+export const routeList: SettingType<readonly RouteSetting[]> = {
+  name: 'list',
+  expects:
+    'a list of /prefix=field or /prefix=binding:field, each prefix once, such as /=entities,/management=management',
+  parse(text) {
+    const routes = text.split(',').map(routeOf)
+    if (!routes.every((route) => route !== undefined)) return undefined
+    const prefixes = new Set(routes.map(({ prefix }) => prefix))
+    return prefixes.size === routes.length ? routes : undefined
+  },
+}
+
+export const quotedInput = (value: string): string =>
+  value.length > MAX_LENGTH || /[{}"\n]/.test(value)
+    ? '(a text that is not repeated here, because it may be a key)'
+    : JSON.stringify(value)
+
+const withUnit = (text: string, pattern: RegExp, units: Readonly<Record<string, number>>) => {
+  const [, amount, unit] = pattern.exec(text) ?? []
+  return unit === undefined ? undefined : Number(amount) * (units[unit] as number)
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** Largest delay a Node timer keeps; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+}
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::\d{1,5})?$/
+
+const ruleOf = (text: string): AllowRule | undefined => {
+  const [, list = '', path = ''] = RULE.exec(text) ?? []
+  const methods = list.split('|')
+  const open = /(?:^|\/)\*\*$/.test(path)
+  const rest = open ? path.replace(/\/?\*\*$/, '') : path
+  const segments = rest === '' ? [] : rest.split('/')
+  const areClean = segments.every((segment) => segment !== '' && !segment.includes('**'))
+  return areClean && methods.every((method) => METHODS.has(method))
+    ? { methods, segments, open }
+    : undefined
+}
+
+/** Paths are compared decoded and without query: patterns have no escapes, and no `?`. */
+const RULE = /^([A-Z|]+) +\/([^\s%?#;\\]*)$/
+
+/* FOLDED: SKP_ALLOW as it is written → rules. Pure; policy/allow-list.ts applies them. */
+
+/** Those of OData, so that a misspelt one is noticed. */
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'POST',
+  'PUT',
+  'PATCH',
+  'MERGE',
+  'DELETE',
+])
+
+const routeOf = (entry: string): RouteSetting | undefined => {
+  const { prefix, binding, target } = ENTRY.exec(entry.trim())?.groups ?? {}
+  if (prefix === undefined || target === undefined || !PREFIX.test(prefix)) return undefined
+  return { prefix: prefix === '/' ? '' : prefix, binding, target }
+}
+
+const ENTRY = /^(?<prefix>\/[^=]*)=(?:(?<binding>[^:=]+):)?(?<target>[^:=]+)$/
+
+/** `/-/` belongs to the probes, and no segment may be read as `.` or `..`. */
+const PREFIX =
+  /^\/(?:$|(?!-(?:\/|$))[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$)/
+
+/**
+ * A piece of the user's input for an error text, unless it might be a pasted key: settings are
+ * short and flat, keys are neither.
+ */
+const MAX_LENGTH = 60

@@ -1,12 +1,11 @@
 /** What the console shows, taken from read-only views once per second. No secret is among it. */
 import type { CredentialState } from '../admin/exposition.ts'
 import type { KeyState, Readiness } from '../admin/readiness.ts'
-import type { TallyEntry } from '../admin/request-tally.ts'
+import type { TallyEntry } from '../admin/metrics.ts'
 import type { Instant } from '../clock.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { TokenTimeline } from '../token/token-source.ts'
-import type { SecondSummary } from './request-recorder.ts'
-import type { SeenProblem } from './request-watch.ts'
+import type { SecondSummary, SeenProblem } from './request-recorder.ts'
 
 /** What one service key is and where it leads. */
 export interface KeyView {
@@ -15,17 +14,10 @@ export interface KeyView {
   /** Whether a new one is taken over without a restart. */
   readonly watched: boolean
   readonly tokenHost: string
-  readonly mounts: readonly { readonly prefix: string; readonly baseUrl: string }[]
+  readonly routes: readonly { readonly prefix: string; readonly baseUrl: string }[]
   readonly state: KeyState
   readonly credential: CredentialState
   readonly timeline: TokenTimeline
-}
-
-/** A setting as it is in effect. */
-interface EffectiveSetting {
-  readonly name: string
-  readonly value: string
-  readonly isDefault: boolean
 }
 
 export interface ConsoleViews {
@@ -44,6 +36,28 @@ export interface Sample {
   readonly at: number
   readonly second: SecondSummary
   readonly inFlight: number
+}
+
+export const sampleOf = (views: ConsoleViews, now: Instant, second: SecondSummary): Sample => ({
+  at: now.wall,
+  second,
+  inFlight: views.inFlight(),
+})
+
+/** Everything that is shown as it is at the moment. */
+export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) => ({
+  phase: views.phase(),
+  readiness: views.readiness(),
+  keys: views.keys().map(keyStatus),
+  answers: totals(views.answers()),
+  problems,
+})
+
+/** A setting as it is in effect. */
+interface EffectiveSetting {
+  readonly name: string
+  readonly value: string
+  readonly isDefault: boolean
 }
 
 const keyStatus = ({ state, ...key }: KeyView) => {
@@ -72,18 +86,3 @@ const totals = (entries: readonly TallyEntry[]) => {
   }
   return [...counts.values()].toSorted((a, b) => b.count - a.count)
 }
-
-export const sampleOf = (views: ConsoleViews, now: Instant, second: SecondSummary): Sample => ({
-  at: now.wall,
-  second,
-  inFlight: views.inFlight(),
-})
-
-/** Everything that is shown as it is at the moment. */
-export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) => ({
-  phase: views.phase(),
-  readiness: views.readiness(),
-  keys: views.keys().map(keyStatus),
-  answers: totals(views.answers()),
-  problems,
-})

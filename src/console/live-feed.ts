@@ -5,8 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../clock.ts'
 import { sampleOf, statusOf, type ConsoleViews, type Sample } from './console-sample.ts'
-import { RequestRecorder } from './request-recorder.ts'
-import type { RequestWatch } from './request-watch.ts'
+import { RequestRecorder, type RequestWatch } from './request-recorder.ts'
 
 export interface LiveFeedOptions {
   readonly views: ConsoleViews
@@ -15,18 +14,6 @@ export interface LiveFeedOptions {
   /** Cuts known secrets out, as a last defence. */
   readonly redact: (text: string) => string
 }
-
-type Listener = Pick<
-  ServerResponse,
-  'write' | 'end' | 'destroy' | 'once' | 'writableLength' | 'destroyed'
->
-
-const MAX_LISTENERS = 10
-const PERIOD_MS = 1_000
-/** Five minutes. */
-const MAX_HISTORY = 300
-/** A listener that has left so much unread is let go. */
-const MAX_UNREAD_BYTES = 1_048_576
 
 export class LiveFeed {
   readonly #options: LiveFeedOptions
@@ -109,3 +96,18 @@ export class LiveFeed {
     return `event: ${name}\ndata: ${this.#options.redact(JSON.stringify(data))}\n\n`
   }
 }
+
+type Listener = Pick<
+  ServerResponse,
+  'write' | 'end' | 'destroy' | 'once' | 'writableLength' | 'destroyed'
+>
+
+const MAX_LISTENERS = 10
+
+const PERIOD_MS = 1_000
+
+/** Five minutes. */
+const MAX_HISTORY = 300
+
+/** A listener that has left so much unread is let go. */
+const MAX_UNREAD_BYTES = 1_048_576

@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { pathOf } from '../policy/request-target.ts'
-import type { Journal } from '../proxy/journal.ts'
-import { lineWriter } from './line-writer.ts'
+import type { RequestContext } from '../proxy/request-context.ts'
+import { lineWriter } from './logger.ts'
 
 export interface AccessLogOptions {
   readonly log: Logger
@@ -20,52 +20,94 @@ export interface AccessLog {
   readonly done: (
     request: IncomingMessage,
     response: ServerResponse,
-    journal: Journal,
+    context: RequestContext,
     endedAt: number,
   ) => void
 }
 
-const PROBE_PATH = '/-/'
-/** What SAP's logging libraries write in place of a value. */
-const REDACTED = 'redacted'
-
-const levelOf = (target: string, journal: Journal): 'debug' | 'info' | 'warn' => {
-  if (target.startsWith(PROBE_PATH)) return 'debug'
-  return journal.failure === undefined ? 'info' : 'warn'
+export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog => {
+  const write = lineWriter(log)
+  return {
+    opened(request) {
+      // Node remembers the address if it was asked once, even when the connection is gone.
+      if (caller) void request.socket.remoteAddress
+    },
+    done(request, response, context, endedAt) {
+      const { url: target = '', method } = request
+      const level = levelOf(target, context)
+      if (!log.isLevelEnabled(level)) return
+      // Other forms than a path may hold passwords.
+      const isPath = target.startsWith('/')
+      const path = JSON.stringify(isPath ? pathOf(target) : '(no path)')
+      const status = response.writableFinished ? response.statusCode : 'not finished'
+      write(
+        level,
+        word('type', 'request') +
+          word('direction', 'IN') +
+          identity(context) +
+          word('method', method) +
+          // OData filters carry personal data.
+          `,"request":${query && isPath ? JSON.stringify(target) : path}` +
+          number('request_size_b', sizeOf(request)) +
+          outcome(response, context, endedAt) +
+          callerOf(request, caller) +
+          `,"msg":"${method} ${path.slice(1, -1)} ${status}"`,
+      )
+    },
+  }
 }
 
-const sizeOf = ({ headers }: IncomingMessage): number | undefined =>
-  headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
+/**
+ * @param environment with `VCAP_APPLICATION` and `CF_INSTANCE_INDEX`, on Cloud Foundry
+ * @returns nothing elsewhere
+ */
+export const cloudFoundryFields = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> => {
+  const application = parse(environment['VCAP_APPLICATION'] ?? '')
+  if (typeof application !== 'object' || application === null) return {}
+  const values = application as Readonly<Record<string, unknown>>
+  const fields: Record<string, string> = { component_type: 'application' }
+  for (const [name, source] of Object.entries(FIELDS)) {
+    const value = values[source]
+    if (typeof value === 'string') fields[name] = value
+  }
+  const index = environment['CF_INSTANCE_INDEX'] ?? values['instance_index']
+  if (typeof index === 'string' || typeof index === 'number') {
+    fields['component_instance'] = String(index)
+    fields['source_instance'] = String(index)
+  }
+  return fields
+}
+
+const levelOf = (target: string, context: RequestContext): 'debug' | 'info' | 'warn' => {
+  if (target.startsWith(PROBE_PATH)) return 'debug'
+  return context.failure === undefined ? 'info' : 'warn'
+}
 
 /** For ids, which were checked when they came, and for our own words. */
 const word = (name: string, value: string | undefined): string =>
   value === undefined ? '' : `,"${name}":"${value}"`
 
-const number = (name: string, value: number | undefined): string =>
-  value === undefined ? '' : `,"${name}":${value}`
-
-/** With one decimal; a number that is not whole is slow to print. */
-const milliseconds = (duration: number): string => {
-  const tenths = Math.round(duration * 10)
-  return `${Math.trunc(tenths / 10)}.${tenths % 10}`
-}
-
-const text = (name: string, value: string | string[] | undefined): string =>
-  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
-
-const identity = ({ ids, trace }: Journal): string =>
+const identity = ({ ids, trace }: RequestContext): string =>
   word('request_id', ids.requestId) +
   word('correlation_id', ids.correlationId) +
   word('trace_id', trace.traceId) +
   word('span_id', trace.spanId)
 
-const outcome = (response: ServerResponse, journal: Journal, endedAt: number): string =>
+const number = (name: string, value: number | undefined): string =>
+  value === undefined ? '' : `,"${name}":${value}`
+
+const sizeOf = ({ headers }: IncomingMessage): number | undefined =>
+  headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
+
+const outcome = (response: ServerResponse, context: RequestContext, endedAt: number): string =>
   number('response_status', response.headersSent ? response.statusCode : undefined) +
-  `,"response_time_ms":${milliseconds(endedAt - journal.startedAt)}` +
-  number('response_size_b', journal.responseBytes) +
-  word('token', journal.token) +
-  word('error_code', journal.failure) +
-  word('denied', journal.denied)
+  `,"response_time_ms":${milliseconds(endedAt - context.startedAt)}` +
+  number('response_size_b', context.responseBytes) +
+  word('token', context.token) +
+  word('error_code', context.failure) +
+  word('denied', context.denied)
 
 /** Where the caller sits: personal data, unless it is asked for. */
 const callerOf = ({ socket, headers }: IncomingMessage, shown: boolean): string => {
@@ -76,34 +118,35 @@ const callerOf = ({ socket, headers }: IncomingMessage, shown: boolean): string 
   )
 }
 
-export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog => {
-  const write = lineWriter(log)
-  return {
-    opened(request) {
-      // Node remembers the address if it was asked once, even when the connection is gone.
-      if (caller) void request.socket.remoteAddress
-    },
-    done(request, response, journal, endedAt) {
-      const { url: target = '', method } = request
-      const level = levelOf(target, journal)
-      if (!log.isLevelEnabled(level)) return
-      // Other forms than a path may hold passwords.
-      const isPath = target.startsWith('/')
-      const path = JSON.stringify(isPath ? pathOf(target) : '(no path)')
-      const status = response.writableFinished ? response.statusCode : 'not finished'
-      write(
-        level,
-        word('type', 'request') +
-          word('direction', 'IN') +
-          identity(journal) +
-          word('method', method) +
-          // OData filters carry personal data.
-          `,"request":${query && isPath ? JSON.stringify(target) : path}` +
-          number('request_size_b', sizeOf(request)) +
-          outcome(response, journal, endedAt) +
-          callerOf(request, caller) +
-          `,"msg":"${method} ${path.slice(1, -1)} ${status}"`,
-      )
-    },
+const PROBE_PATH = '/-/'
+
+/** With one decimal; a number that is not whole is slow to print. */
+const milliseconds = (duration: number): string => {
+  const tenths = Math.round(duration * 10)
+  return `${Math.trunc(tenths / 10)}.${tenths % 10}`
+}
+
+const text = (name: string, value: string | string[] | undefined): string =>
+  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
+
+/** What SAP's logging libraries write in place of a value. */
+const REDACTED = 'redacted'
+
+const parse = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
   }
+}
+
+/* FOLDED: Fields by which SAP's logging services tell apps and their instances apart. Pure. */
+
+const FIELDS: Readonly<Record<string, string>> = {
+  component_id: 'application_id',
+  component_name: 'application_name',
+  space_id: 'space_id',
+  space_name: 'space_name',
+  organization_id: 'organization_id',
+  organization_name: 'organization_name',
 }

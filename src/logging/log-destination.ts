@@ -7,17 +7,6 @@
 import type { Writable } from 'node:stream'
 import { within, type Clock } from '../clock.ts'
 
-/** A write happens when so much has come together, */
-const BATCH_LENGTH = 32_768
-/** or when the oldest line is so old. */
-const MAX_DELAY_MS = 100
-/** If nobody reads, lines are dropped from here on: logging must not take the memory. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
-/** How long the end waits for the reader. */
-const FLUSH_LIMIT_MS = 2_000
-
-const NEVER = new AbortController().signal
-
 export class BatchedDestination {
   readonly #stream: Writable
   readonly #clock: Clock
@@ -59,3 +48,17 @@ export class BatchedDestination {
     await within(this.#clock, FLUSH_LIMIT_MS, NEVER, written)
   }
 }
+
+/** A write happens when so much has come together, */
+const BATCH_LENGTH = 32_768
+
+/** or when the oldest line is so old. */
+const MAX_DELAY_MS = 100
+
+/** If nobody reads, lines are dropped from here on: logging must not take the memory. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
+
+/** How long the end waits for the reader. */
+const FLUSH_LIMIT_MS = 2_000
+
+const NEVER = new AbortController().signal

@@ -5,27 +5,22 @@
  * It does not read as much as it can but as little as it must: what another server might read
  * differently is not read at all. Whoever refuses what is not read cannot be misled by it.
  */
-import { UnreadableError, type BatchPart } from './batch-content.ts'
-import { readJsonBatch } from './json-batch.ts'
-import { parseMediaType } from './media-type.ts'
-import { readMultipartBatch } from './multipart-batch.ts'
+import { hasOnly, parseMediaType } from './media-type.ts'
+import {
+  type BatchPart,
+  demand,
+  demandClean,
+  demandNoBody,
+  type HeaderField,
+  MAX_REQUESTS,
+  readMultipartBatch,
+  UnreadableError,
+} from './multipart-batch.ts'
 
 export type BatchContent =
   | { readonly ok: true; readonly parts: readonly BatchPart[] }
   /** A sentence about "it", the `$batch`, which repeats nothing of it. */
   | { readonly ok: false; readonly reason: string }
-
-const partsOf = (contentType: string, body: Buffer): readonly BatchPart[] => {
-  const { type, parameters } = parseMediaType(contentType) ?? {}
-  if (parameters !== undefined && type === 'multipart/mixed') {
-    return readMultipartBatch(parameters, body)
-  }
-  if (parameters !== undefined && type === 'application/json')
-    return readJsonBatch(parameters, body)
-  throw new UnreadableError(
-    'Its Content-Type is neither a plain multipart/mixed nor application/json.',
-  )
-}
 
 /**
  * Changesets and atomicity groups are gone through: their requests are parts like all others.
@@ -42,3 +37,121 @@ export const readBatch = (contentType: string, body: Buffer): BatchContent => {
     return { ok: false, reason: known ? error.message : 'It is no JSON in UTF-8.' }
   }
 }
+
+const partsOf = (contentType: string, body: Buffer): readonly BatchPart[] => {
+  const { type, parameters } = parseMediaType(contentType) ?? {}
+  if (parameters !== undefined && type === 'multipart/mixed') {
+    return readMultipartBatch(parameters, body)
+  }
+  if (parameters !== undefined && type === 'application/json')
+    return readJsonBatch(parameters, body)
+  throw new UnreadableError(
+    'Its Content-Type is neither a plain multipart/mixed nor application/json.',
+  )
+}
+
+/**
+ * @param parameters those of the `Content-Type`
+ * @throws UnreadableError
+ * @throws TypeError, SyntaxError for bytes that are no UTF-8 or no JSON
+ */
+const readJsonBatch = (
+  parameters: ReadonlyMap<string, string>,
+  bytes: Buffer,
+): readonly BatchPart[] => {
+  demand(hasOnly(parameters, FORMAT_PARAMETERS), 'Its Content-Type has an unusual parameter.')
+  // A byte order mark stays, and is no JSON.
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  const document: unknown = JSON.parse(text)
+  demand(
+    !hasRepeatedNames(text),
+    'An object in it has the same name twice, or too many objects inside.',
+  )
+  const { requests, ...others } = isObject(document) ? document : {}
+  const isPlain = Array.isArray(requests) && requests.length > 0 && Object.keys(others).length === 0
+  demand(isPlain, 'It is no object with "requests" and nothing else.')
+  demand(requests.length <= MAX_REQUESTS, `It has more than ${MAX_REQUESTS} requests.`)
+  return requests.map(readRequest)
+}
+
+const FORMAT_PARAMETERS = [
+  'odata.metadata',
+  'odata.streaming',
+  'metadata',
+  'streaming',
+  'ieee754compatible',
+]
+
+/**
+ * Objects nested deeper than any entity count as such, because nobody looks into them.
+ *
+ * @param json valid JSON (RFC 8259 section 4 leaves the meaning of such objects open)
+ */
+const hasRepeatedNames = (json: string): boolean => {
+  const open: Set<unknown>[] = []
+  for (const [token, text, colon] of json.matchAll(TOKEN)) {
+    if (token === '{') {
+      open.push(new Set())
+      if (open.length > MAX_DEPTH) return true
+    } else if (token === '}') open.pop()
+    else if (colon !== undefined) {
+      const names = open.at(-1) as Set<unknown>
+      // Escapes can spell the same name differently.
+      const name: unknown = text?.includes('\\') === true ? JSON.parse(text) : text?.slice(1, -1)
+      if (names.has(name)) return true
+      names.add(name)
+    }
+  }
+  return false
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const readRequest = (value: unknown): BatchPart => {
+  const isUsual = isObject(value) && Object.keys(value).every((name) => MEMBERS.has(name))
+  demand(isUsual, 'One of its requests has a member that no request has.')
+  const { method, url: target, body } = value
+  const isNamed = typeof method === 'string' && METHOD.test(method) && typeof target === 'string'
+  demand(isNamed, 'One of its requests has no method or no url.')
+  demandNoBody(method.toUpperCase(), body !== undefined && body !== null)
+  // Methods are not case-sensitive here.
+  return { method: method.toUpperCase(), target, headers: readHeaders(value['headers']) }
+}
+
+/* FOLDED: Objects with the same name twice, of which some parsers take the first and some the last. Pure. */
+
+/** A string, with the colon that makes it a name, or a bracket. */
+const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}]/g
+
+const MAX_DEPTH = 100
+
+/* FOLDED: Reads a `$batch` of type application/json. Pure. */
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** Every member a request may have; another spelling might be one to a lenient parser. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'id',
+  'method',
+  'url',
+  'headers',
+  'body',
+  'atomicityGroup',
+  'dependsOn',
+  'if',
+])
+
+/** ASCII, because other alphabets have letters whose capitals are ASCII. */
+const METHOD = /^[a-z]+(?:-[a-z]+)*$/i
+
+const readHeaders = (value: unknown): readonly HeaderField[] => {
+  const fields = Object.entries(isObject(value) ? value : {})
+  const areFields = (value === undefined || isObject(value)) && fields.every(isField)
+  demand(areFields, 'The headers of one of its requests are no object of texts.')
+  demandClean(fields)
+  return fields
+}
+
+const isField = (field: [string, unknown]): field is [string, string] =>
+  typeof field[1] === 'string'

@@ -6,27 +6,20 @@
  * over the next delimiter if the length is too large. So a part of up to 64 KB is held and its length
  * corrected; a longer one loses its `Content-Length` and ends at the delimiter, as parts may.
  */
-import { BatchHead, headLength, type Section } from './batch-head.ts'
 import { LinkRewriter, type LinkTable } from './link-rewriter.ts'
+import { delimiterOf, type RewritableType } from './media-type.ts'
 
-export interface BatchOptions {
+interface BatchOptions {
   readonly table: LinkTable
   /** Changes one line of a head in ways of its own. */
   readonly rewriteLine: (line: string) => string
 }
 
-/** A head, or a part with a length, is held up to this size. */
-const MAX_HELD_BYTES = 64 * 1024
-
-/** Two hyphens and a boundary (RFC 2046 §5.1.1). */
-const MAX_DELIMITER_BYTES = 72
-
-/** Parts in parts that are understood: change sets need three. */
-const MAX_DEPTH = 4
-
-const EMPTY: Buffer = Buffer.alloc(0)
-const LINE_FEED = 0x0a
-const HYPHEN = 0x2d
+/**
+ * `text`: whatever stands before the next delimiter. `part`: the head of a part. `message`: the head
+ * of the request or answer in an `application/http` part.
+ */
+type Section = 'text' | 'part' | 'message'
 
 export class BatchRewriter {
   /** Links replaced so far. */
@@ -184,3 +177,95 @@ export class BatchRewriter {
     this.count += this.#links.count
   }
 }
+
+/* FOLDED: The rewriter for a body of some type. Pure. */
+
+export interface BodyRewriter {
+  /** Links replaced so far. */
+  readonly count: number
+  /** @returns what can be passed on already: the very chunk, if nothing in it is to be replaced */
+  push(chunk: Buffer): Buffer
+  /** @returns the rest */
+  end(chunk?: Buffer): Buffer
+}
+
+export const createBodyRewriter = (type: RewritableType, options: BatchOptions): BodyRewriter =>
+  type.kind === 'multipart'
+    ? new BatchRewriter(options, [type.delimiter])
+    : new LinkRewriter(options.table)
+
+const EMPTY: Buffer = Buffer.alloc(0)
+
+const LINE_FEED = 0x0a
+
+const HYPHEN = 0x2d
+
+/** Two hyphens and a boundary (RFC 2046 §5.1.1). */
+const MAX_DELIMITER_BYTES = 72
+
+/** A head, or a part with a length, is held up to this size. */
+const MAX_HELD_BYTES = 64 * 1024
+
+/** @returns the length of the head that these bytes begin with, its blank line included; or -1 */
+const headLength = (bytes: Buffer): number => {
+  for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, end + 1)) {
+    const isBlank = end === 0 || bytes[end - 1] === 0x0a
+    if (isBlank || (bytes[end - 1] === 0x0d && (end === 1 || bytes[end - 2] === 0x0a))) {
+      return end + 1
+    }
+  }
+  return -1
+}
+
+class BatchHead {
+  /** With their line breaks. */
+  readonly #lines: readonly string[]
+
+  constructor(bytes: Buffer) {
+    this.#lines = bytes.toString('latin1').split(/(?<=\n)/)
+  }
+
+  #value(pattern: RegExp): string | undefined {
+    return this.#lines.map((line) => pattern.exec(line.trimEnd())?.[1]).find(Boolean)
+  }
+
+  /** Bytes of what follows, if the head says so. */
+  get contentLength(): number | undefined {
+    const digits = this.#value(CONTENT_LENGTH)
+    return digits === undefined ? undefined : Number(digits)
+  }
+
+  /** What stands between the parts of what follows, if it has parts. */
+  get delimiter(): string | undefined {
+    return delimiterOf(this.#value(CONTENT_TYPE) ?? '')
+  }
+
+  /** What follows the head of a part. */
+  get content(): Section {
+    return /^application\/http\s*(?:;|$)/i.test(this.#value(CONTENT_TYPE) ?? '')
+      ? 'message'
+      : 'text'
+  }
+
+  /** @param contentLength `undefined`: the head does not say */
+  print(rewriteLine: (line: string) => string, contentLength: number | undefined): Buffer {
+    const lines = this.#lines.map((line) => {
+      const text = line.replace(/\r?\n$/, '')
+      const lineBreak = line.slice(text.length)
+      if (!CONTENT_LENGTH.test(text)) return rewriteLine(text) + lineBreak
+      return contentLength === undefined
+        ? ''
+        : text.replace(/\d+[ \t]*$/, String(contentLength)) + lineBreak
+    })
+    return Buffer.from(lines.join(''), 'latin1')
+  }
+}
+
+/** Parts in parts that are understood: change sets need three. */
+const MAX_DEPTH = 4
+
+/* FOLDED: The head of a part of a `$batch` body, or of the request or answer in it. Pure. */
+
+const CONTENT_LENGTH = /^content-length[ \t]*:[ \t]*(\d+)[ \t]*$/i
+
+const CONTENT_TYPE = /^content-type[ \t]*:[ \t]*(.*)$/i

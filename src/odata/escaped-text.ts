@@ -6,6 +6,7 @@
 
 /** The bytes end before it is known what they mean. */
 export const INCOMPLETE = -1
+
 /** They mean something else. */
 export const MISMATCH = -2
 
@@ -15,58 +16,7 @@ export const MAX_ESCAPE_BYTES = 8
 /** Stands for every character outside ASCII: none of them is ever looked for. */
 export const BEYOND_ASCII = 0x80
 
-const BACKSLASH = 0x5c
-const AMPERSAND = 0x26
-const SEMICOLON = 0x3b
-const UNICODE_ESCAPE_BYTES = 6
-
-const NAMED: Readonly<Record<string, string>> = {
-  amp: '&',
-  apos: "'",
-  gt: '>',
-  lt: '<',
-  quot: '"',
-}
-
-/** A character and the number of bytes that spell it, in one number, so that nothing is allocated. */
-const spelled = (code: number, length: number): number =>
-  (length << 8) | (code < BEYOND_ASCII ? code : BEYOND_ASCII)
-
 export const codeOf = (character: number): number => character & 0xff
-const lengthOf = (character: number): number => character >> 8
-
-const cut = (bytes: Buffer, at: number, isLast: boolean): number =>
-  isLast ? spelled(bytes[at] as number, 1) : INCOMPLETE
-
-const readJsonEscape = (bytes: Buffer, at: number, isLast: boolean): number => {
-  if (at + 1 === bytes.length) return cut(bytes, at, isLast)
-  const kind = bytes[at + 1]
-  if (kind === 0x2f) return spelled(0x2f, 2)
-  if (kind !== 0x75) return spelled(BACKSLASH, 1)
-  const digits = bytes.toString('latin1', at + 2, at + UNICODE_ESCAPE_BYTES)
-  if (!/^[0-9a-f]*$/i.test(digits)) return spelled(BACKSLASH, 1)
-  if (digits.length < 4) return cut(bytes, at, isLast)
-  return spelled(Number.parseInt(digits, 16), UNICODE_ESCAPE_BYTES)
-}
-
-/** @param name of the entity, or its number after a `#` */
-const decodeEntity = (name: string): number => {
-  const [, decimal, hex] = /^#(?:(\d+)|x([0-9a-f]+))$/i.exec(name) ?? []
-  if (decimal !== undefined) return Number(decimal)
-  if (hex !== undefined) return Number.parseInt(hex, 16)
-  return NAMED[name]?.charCodeAt(0) ?? MISMATCH
-}
-
-const readEntity = (bytes: Buffer, at: number, isLast: boolean): number => {
-  for (let length = 2; length <= MAX_ESCAPE_BYTES; length += 1) {
-    const end = at + length
-    if (end > bytes.length) return cut(bytes, at, isLast)
-    if (bytes[end - 1] !== SEMICOLON) continue
-    const code = decodeEntity(bytes.toString('latin1', at + 1, end - 1))
-    return code === MISMATCH ? spelled(AMPERSAND, 1) : spelled(code, length)
-  }
-  return spelled(AMPERSAND, 1)
-}
 
 /**
  * The character at a position, for `codeOf` and `lengthOf`; 0 at the end of the last bytes.
@@ -88,3 +38,58 @@ export const pass = (bytes: Buffer, at: number, expected: number, isLast: boolea
   if (character === INCOMPLETE) return INCOMPLETE
   return codeOf(character) === expected ? at + lengthOf(character) : MISMATCH
 }
+
+const BACKSLASH = 0x5c
+
+const readJsonEscape = (bytes: Buffer, at: number, isLast: boolean): number => {
+  if (at + 1 === bytes.length) return cut(bytes, at, isLast)
+  const kind = bytes[at + 1]
+  if (kind === 0x2f) return spelled(0x2f, 2)
+  if (kind !== 0x75) return spelled(BACKSLASH, 1)
+  const digits = bytes.toString('latin1', at + 2, at + UNICODE_ESCAPE_BYTES)
+  if (!/^[0-9a-f]*$/i.test(digits)) return spelled(BACKSLASH, 1)
+  if (digits.length < 4) return cut(bytes, at, isLast)
+  return spelled(Number.parseInt(digits, 16), UNICODE_ESCAPE_BYTES)
+}
+
+const AMPERSAND = 0x26
+
+const readEntity = (bytes: Buffer, at: number, isLast: boolean): number => {
+  for (let length = 2; length <= MAX_ESCAPE_BYTES; length += 1) {
+    const end = at + length
+    if (end > bytes.length) return cut(bytes, at, isLast)
+    if (bytes[end - 1] !== SEMICOLON) continue
+    const code = decodeEntity(bytes.toString('latin1', at + 1, end - 1))
+    return code === MISMATCH ? spelled(AMPERSAND, 1) : spelled(code, length)
+  }
+  return spelled(AMPERSAND, 1)
+}
+
+/** A character and the number of bytes that spell it, in one number, so that nothing is allocated. */
+const spelled = (code: number, length: number): number =>
+  (length << 8) | (code < BEYOND_ASCII ? code : BEYOND_ASCII)
+
+const cut = (bytes: Buffer, at: number, isLast: boolean): number =>
+  isLast ? spelled(bytes[at] as number, 1) : INCOMPLETE
+
+const UNICODE_ESCAPE_BYTES = 6
+
+const SEMICOLON = 0x3b
+
+/** @param name of the entity, or its number after a `#` */
+const decodeEntity = (name: string): number => {
+  const [, decimal, hex] = /^#(?:(\d+)|x([0-9a-f]+))$/i.exec(name) ?? []
+  if (decimal !== undefined) return Number(decimal)
+  if (hex !== undefined) return Number.parseInt(hex, 16)
+  return NAMED[name]?.charCodeAt(0) ?? MISMATCH
+}
+
+const NAMED: Readonly<Record<string, string>> = {
+  amp: '&',
+  apos: "'",
+  gt: '>',
+  lt: '<',
+  quot: '"',
+}
+
+const lengthOf = (character: number): number => character >> 8

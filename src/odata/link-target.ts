@@ -20,86 +20,6 @@ export interface Link {
   readonly pathAbsolute: boolean
 }
 
-const AMPERSAND = 0x26
-const SLASH = 0x2f
-const BACKSLASH = 0x5c
-
-/** They make a longer host, a port, user information, or a longer segment of a path. */
-const CONTINUING: ReadonlySet<number> = new Set([
-  ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
-  BEYOND_ASCII,
-])
-
-/** Compares in the tightest loop there is: nearly all links are spelled as the base URL itself. */
-const isAt = (bytes: Buffer, start: number, text: Buffer): boolean => {
-  if (start + text.length > bytes.length) return false
-  for (let i = 0; i < text.length; i += 1) {
-    if (bytes[start + i] !== text[i]) return false
-  }
-  return true
-}
-
-/** Text to be found: each character as it is, in either case, or escaped. */
-class Spelling {
-  readonly #lower: Buffer
-  readonly #upper: Buffer
-
-  constructor(text: string, ignoreCase: boolean) {
-    this.#lower = Buffer.from(ignoreCase ? text.toLowerCase() : text, 'latin1')
-    this.#upper = Buffer.from(ignoreCase ? text.toUpperCase() : text, 'latin1')
-  }
-
-  /** @returns the position after it, MISMATCH or INCOMPLETE */
-  pass(bytes: Buffer, start: number, isLast: boolean): number {
-    const lower = this.#lower
-    const upper = this.#upper
-    let at = start
-    for (let i = 0; i < lower.length; i += 1) {
-      const byte = bytes[at]
-      if ((byte === lower[i] || byte === upper[i]) && byte !== AMPERSAND) {
-        at += 1
-        continue
-      }
-      at = pass(bytes, at, lower[i] as number, isLast)
-      if (at < 0) return at
-    }
-    return at
-  }
-}
-
-/**
- * A base URL on the default port of its scheme is ours under the other scheme, too: servers behind a
- * router that ends TLS write `http://` into their links. Another port is another server.
- */
-const originsOf = ({ protocol, hostname, port }: URL): string[] =>
-  port === ''
-    ? [
-        `https://${hostname}`,
-        `http://${hostname}`,
-        `https://${hostname}:443`,
-        `http://${hostname}:80`,
-      ]
-    : [`${protocol}//${hostname}:${port}`]
-
-const withoutScheme = (origin: string): string => origin.slice(origin.indexOf('/'))
-
-/** @returns `end`, if the base URL ends there */
-const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
-  if (bytes[end] === SLASH) return end
-  const next = readCharacter(bytes, end, isLast)
-  if (next === INCOMPLETE) return INCOMPLETE
-  return CONTINUING.has(codeOf(next)) ? MISMATCH : end
-}
-
-/** Below a base URL without a path is every path, but not `//other.host`, which is none. */
-const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
-  const second = pass(bytes, start, SLASH, isLast)
-  if (second < 0) return second
-  // Known by now: two slashes have been looked for before.
-  const next = codeOf(readCharacter(bytes, second, isLast))
-  return next === SLASH || next === BACKSLASH ? MISMATCH : start
-}
-
 export class LinkTarget {
   readonly host: string
   /** Without trailing slash. */
@@ -164,3 +84,193 @@ export class LinkTarget {
     return end < 0 ? end : endOrMore(bytes, end, isLast)
   }
 }
+
+/* FOLDED:
+ * The word by which the links of one base URL are found: part of every spelling, never escaped, and
+ * as long as possible. Pure.
+ */
+
+export interface Needle {
+  readonly find: ByteSearch
+  /** Bytes before a hit at which a link may begin at most. */
+  readonly reach: number
+  /** Bytes before a hit at which it most probably begins. */
+  readonly likely: readonly number[]
+  /** What stands right before a hit in every link; `undefined`: anything may. */
+  readonly follows?: ReadonlySet<number>
+}
+
+/** @returns the words that between them find every link of the target */
+export const needlesFor = (target: LinkTarget): readonly Needle[] => {
+  const word = longestWord(target.path)
+  if (word !== undefined) return [wordNeedle(target, word)]
+  return target.pathAbsolute ? [hostNeedle(target), SLASH_NEEDLE] : [hostNeedle(target)]
+}
+
+/** Text to be found: each character as it is, in either case, or escaped. */
+class Spelling {
+  readonly #lower: Buffer
+  readonly #upper: Buffer
+
+  constructor(text: string, ignoreCase: boolean) {
+    this.#lower = Buffer.from(ignoreCase ? text.toLowerCase() : text, 'latin1')
+    this.#upper = Buffer.from(ignoreCase ? text.toUpperCase() : text, 'latin1')
+  }
+
+  /** @returns the position after it, MISMATCH or INCOMPLETE */
+  pass(bytes: Buffer, start: number, isLast: boolean): number {
+    const lower = this.#lower
+    const upper = this.#upper
+    let at = start
+    for (let i = 0; i < lower.length; i += 1) {
+      const byte = bytes[at]
+      if ((byte === lower[i] || byte === upper[i]) && byte !== AMPERSAND) {
+        at += 1
+        continue
+      }
+      at = pass(bytes, at, lower[i] as number, isLast)
+      if (at < 0) return at
+    }
+    return at
+  }
+}
+
+/**
+ * A base URL on the default port of its scheme is ours under the other scheme, too: servers behind a
+ * router that ends TLS write `http://` into their links. Another port is another server.
+ */
+const originsOf = ({ protocol, hostname, port }: URL): string[] =>
+  port === ''
+    ? [
+        `https://${hostname}`,
+        `http://${hostname}`,
+        `https://${hostname}:443`,
+        `http://${hostname}:80`,
+      ]
+    : [`${protocol}//${hostname}:${port}`]
+
+const withoutScheme = (origin: string): string => origin.slice(origin.indexOf('/'))
+
+/** Compares in the tightest loop there is: nearly all links are spelled as the base URL itself. */
+const isAt = (bytes: Buffer, start: number, text: Buffer): boolean => {
+  if (start + text.length > bytes.length) return false
+  for (let i = 0; i < text.length; i += 1) {
+    if (bytes[start + i] !== text[i]) return false
+  }
+  return true
+}
+
+/** @returns `end`, if the base URL ends there */
+const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
+  if (bytes[end] === SLASH) return end
+  const next = readCharacter(bytes, end, isLast)
+  if (next === INCOMPLETE) return INCOMPLETE
+  return CONTINUING.has(codeOf(next)) ? MISMATCH : end
+}
+
+/** Below a base URL without a path is every path, but not `//other.host`, which is none. */
+const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
+  const second = pass(bytes, start, SLASH, isLast)
+  if (second < 0) return second
+  // Known by now: two slashes have been looked for before.
+  const next = codeOf(readCharacter(bytes, second, isLast))
+  return next === SLASH || next === BACKSLASH ? MISMATCH : start
+}
+
+const AMPERSAND = 0x26
+
+const SLASH = 0x2f
+
+/** They make a longer host, a port, user information, or a longer segment of a path. */
+const CONTINUING: ReadonlySet<number> = new Set([
+  ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
+  BEYOND_ASCII,
+])
+
+const BACKSLASH = 0x5c
+
+/* FOLDED:
+ * Finding one short word in a lot of text. Pure.
+ * Horspool's algorithm in JavaScript beats `Buffer.indexOf` by far where hits are many or begin with
+ * a frequent letter: a call into native code costs as much as comparing a hundred bytes. For words
+ * too short to skip by, `indexOf` is the faster one.
+ */
+
+/** @returns the position of the first hit at or after `from`, or -1 */
+type ByteSearch = (bytes: Buffer, from: number) => number
+
+/** Letters, digits and marks that no encoder escapes, right after a slash. */
+const longestWord = (path: string): Word | undefined => {
+  const words = [...path.matchAll(/(?<=\/)[\w.~-]+/g)].map(({ 0: text, index: at }) => ({
+    text,
+    at,
+  }))
+  return words.toSorted((a, b) => b.text.length - a.text.length)[0]
+}
+
+const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: Word): Needle => {
+  const escapes = slashes(path.slice(0, at))
+  return {
+    find: createByteSearch(text, false),
+    reach: maxBytes,
+    follows: SLASH_ENDS,
+    likely: [originBytes + at, at, originBytes + at + escapes + 2, at + escapes],
+  }
+}
+
+const hostNeedle = ({ host, originBytes, maxBytes }: LinkTarget): Needle => {
+  const before = originBytes - host.length
+  return {
+    find: createByteSearch(host, true),
+    reach: maxBytes,
+    follows: SLASH_ENDS,
+    likely: [before, before + 2],
+  }
+}
+
+const MIN_SKIP = 4
+
+/** @param ignoreCase of ASCII letters */
+const createByteSearch = (word: string, ignoreCase: boolean): ByteSearch => {
+  const lower = Buffer.from(ignoreCase ? word.toLowerCase() : word, 'latin1')
+  const upper = Buffer.from(ignoreCase ? word.toUpperCase() : word, 'latin1')
+  if (word.length < MIN_SKIP && lower.equals(upper)) {
+    return (bytes, from) => bytes.indexOf(lower, from)
+  }
+  const last = lower.length - 1
+  /** How far to go on after a window that ends with this byte. */
+  const skip = new Uint32Array(256).fill(lower.length)
+  for (let i = 0; i < last; i += 1) {
+    skip[lower[i] as number] = last - i
+    skip[upper[i] as number] = last - i
+  }
+  const isAt = (bytes: Buffer, start: number): boolean => {
+    for (let i = last; i >= 0; i -= 1) {
+      const byte = bytes[start + i]
+      if (byte !== lower[i] && byte !== upper[i]) return false
+    }
+    return true
+  }
+  return (bytes, from) => {
+    let end = from + last
+    while (end < bytes.length) {
+      if (isAt(bytes, end - last)) return end - last
+      end += skip[bytes[end] as number] as number
+    }
+    return -1
+  }
+}
+
+/** For links that begin with a slash and have no word in common. */
+const SLASH_NEEDLE: Needle = { find: createByteSearch('/', false), reach: 1, likely: [0, 1] }
+
+interface Word {
+  readonly text: string
+  /** Of the path, before the word. */
+  readonly at: number
+}
+
+const slashes = (text: string): number => text.split('/').length - 1
+
+/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
+const SLASH_ENDS: ReadonlySet<number> = new Set(Buffer.from('/fF;'))

@@ -6,7 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { DenialReason, Failure } from '../errors.ts'
-import { rememberingLast } from './last-accepted.ts'
+import { rememberingLast } from './access-policy.ts'
 
 export interface CallerRules {
   /** SKP_ALLOWED_HOSTS in lower case, with port or without, which means any; `*` is every host. */
@@ -18,15 +18,16 @@ export interface CallerRules {
 /** Carries SKP_CALLER_TOKEN; never passed on. */
 export const CALLER_TOKEN_FIELD = 'x-caller-token'
 
-const deny = (denied: DenialReason, detail: string): Failure => ({
-  code: 'not_allowed',
-  denied,
-  detail,
-})
-
-const WRONG_HOST = deny('host', 'SKP_ALLOWED_HOSTS does not name the Host of the request.')
-const CROSS_SITE = deny('origin', 'A browser sent it for a page of another origin.')
-const WRONG_TOKEN = deny('caller_token', `SKP_CALLER_TOKEN is not in ${CALLER_TOKEN_FIELD}.`)
+/** @returns a function that says why a caller is refused, or `undefined` */
+export const createCallerGuard = ({ allowedHosts, callerToken }: CallerRules) => {
+  const isAllowedHost = hostGuard(allowedHosts)
+  const hasToken = tokenGuard(callerToken)
+  return (headers: IncomingHttpHeaders): Failure | undefined => {
+    if (!isAllowedHost(headers.host ?? '')) return WRONG_HOST
+    if (isCrossSite(headers)) return CROSS_SITE
+    return hasToken(headers) ? undefined : WRONG_TOKEN
+  }
+}
 
 const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
   if (allowed.includes('*')) return () => true
@@ -37,17 +38,20 @@ const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
   })
 }
 
-const ORIGIN = /^(https?):\/\/([^\s/?#@,]+)$/
-
-/** The port that a scheme has anyway is not always written. */
-const withoutPort = (scheme: string, host: string): string =>
-  host.toLowerCase().replace(scheme === 'https' ? /:443$/ : /:80$/, '')
-
-const isSameHost = (origin: string, host: string): boolean => {
-  const [, scheme, originHost] = ORIGIN.exec(origin) ?? []
-  if (scheme === undefined || originHost === undefined) return false
-  return withoutPort(scheme, originHost) === withoutPort(scheme, host)
+/** In a time that tells nothing about the token, not even its length. */
+const tokenGuard = (expected: string | undefined): ((headers: IncomingHttpHeaders) => boolean) => {
+  if (expected === undefined) return () => true
+  const wanted = hash(expected)
+  return (headers) => timingSafeEqual(hash(String(headers[CALLER_TOKEN_FIELD] ?? '')), wanted)
 }
+
+const deny = (denied: DenialReason, detail: string): Failure => ({
+  code: 'not_allowed',
+  denied,
+  detail,
+})
+
+const WRONG_HOST = deny('host', 'SKP_ALLOWED_HOSTS does not name the Host of the request.')
 
 /**
  * What the browser says itself comes first (Fetch Metadata): a gateway in between may have changed
@@ -59,22 +63,20 @@ const isCrossSite = (headers: IncomingHttpHeaders): boolean => {
   return headers.origin !== undefined && !isSameHost(headers.origin, headers.host ?? '')
 }
 
+const CROSS_SITE = deny('origin', 'A browser sent it for a page of another origin.')
+
+const WRONG_TOKEN = deny('caller_token', `SKP_CALLER_TOKEN is not in ${CALLER_TOKEN_FIELD}.`)
+
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** In a time that tells nothing about the token, not even its length. */
-const tokenGuard = (expected: string | undefined): ((headers: IncomingHttpHeaders) => boolean) => {
-  if (expected === undefined) return () => true
-  const wanted = hash(expected)
-  return (headers) => timingSafeEqual(hash(String(headers[CALLER_TOKEN_FIELD] ?? '')), wanted)
+const isSameHost = (origin: string, host: string): boolean => {
+  const [, scheme, originHost] = ORIGIN.exec(origin) ?? []
+  if (scheme === undefined || originHost === undefined) return false
+  return withoutPort(scheme, originHost) === withoutPort(scheme, host)
 }
 
-/** @returns a function that says why a caller is refused, or `undefined` */
-export const createCallerGuard = ({ allowedHosts, callerToken }: CallerRules) => {
-  const isAllowedHost = hostGuard(allowedHosts)
-  const hasToken = tokenGuard(callerToken)
-  return (headers: IncomingHttpHeaders): Failure | undefined => {
-    if (!isAllowedHost(headers.host ?? '')) return WRONG_HOST
-    if (isCrossSite(headers)) return CROSS_SITE
-    return hasToken(headers) ? undefined : WRONG_TOKEN
-  }
-}
+const ORIGIN = /^(https?):\/\/([^\s/?#@,]+)$/
+
+/** The port that a scheme has anyway is not always written. */
+const withoutPort = (scheme: string, host: string): string =>
+  host.toLowerCase().replace(scheme === 'https' ? /:443$/ : /:80$/, '')

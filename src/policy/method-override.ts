@@ -7,25 +7,11 @@
  * the API heeds is not known, so a request counts as all of its methods.
  */
 
-const FIELD = /^x-(?:http-)?method(?:-override)?$/
-const METHOD = /^[ \t]*([a-z]+(?:-[a-z]+)*)[ \t]*$/i
-
 export interface MethodSources {
   readonly method: string
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** Without the question mark. */
   readonly query: string
-}
-
-/** Some servers turn fields into variables: to them `X_HTTP_Method` is the same name. */
-const isOverride = (name: string): boolean => FIELD.test(name.toLowerCase().replaceAll('_', '-'))
-
-const decode = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }
 
 /** Names and values of a query, decoded once; for some servers a semicolon ends them, too. */
@@ -51,3 +37,18 @@ export const effectiveMethods = (request: MethodSources): readonly string[] | st
   if (others.size > 1) return 'It asks for several methods through X-HTTP-Method or the like.'
   return [...new Set([request.method, ...others])]
 }
+
+const decode = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Some servers turn fields into variables: to them `X_HTTP_Method` is the same name. */
+const isOverride = (name: string): boolean => FIELD.test(name.toLowerCase().replaceAll('_', '-'))
+
+const METHOD = /^[ \t]*([a-z]+(?:-[a-z]+)*)[ \t]*$/i
+
+const FIELD = /^x-(?:http-)?method(?:-override)?$/

@@ -8,10 +8,6 @@ import { errors } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { TimeLimits } from './upstream-errors.ts'
 
-/** A limit is kept to within an eighth of the shorter of the two, or a second if that is less. */
-const TICKS = 8
-const MAX_TICK_MS = 1_000
-
 /** What can give up an exchange. */
 interface Controller {
   abort(reason: Error): void
@@ -106,3 +102,8 @@ export class ApiLimits {
     )
   }
 }
+
+/** A limit is kept to within an eighth of the shorter of the two, or a second if that is less. */
+const TICKS = 8
+
+const MAX_TICK_MS = 1_000

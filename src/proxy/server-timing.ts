@@ -3,19 +3,8 @@
  * (https://www.w3.org/TR/server-timing/): `token`, `upstream`, `total`, in ms, up to the head of the
  * answer.
  */
-import type { Journal } from './journal.ts'
-import type { AnswerOpener } from './open-answer.ts'
-
-type Told = Pick<Journal, 'token' | 'failure' | 'startedAt' | 'sentAt'>
-
-const DESCRIPTIONS = {
-  cached: 'cached',
-  waited: 'waited',
-  replayed: 'refreshed',
-  refreshed: 'refreshed',
-} as const
-
-const metric = (name: string, ms: number): string => `${name};dur=${ms.toFixed(1)}`
+import type { RequestContext } from './request-context.ts'
+import type { WriterOpener } from './rewritten-response.ts'
 
 export class ServerTiming {
   readonly #now: () => number
@@ -35,7 +24,7 @@ export class ServerTiming {
   }
 
   /** The wait is over. */
-  goesOn({ sentAt }: Pick<Journal, 'sentAt'>): void {
+  goesOn({ sentAt }: Pick<RequestContext, 'sentAt'>): void {
     const waited = this.#now() - this.#wantedAt
     this.#waited += waited
     if (sentAt !== undefined) this.#waitedSince += waited
@@ -58,9 +47,20 @@ export class ServerTiming {
 
 /** Tells the caller, beside what the API may tell itself. */
 export const explained =
-  (openAnswer: AnswerOpener): AnswerOpener =>
-  (answer, mount) => {
-    const { journal, headers } = answer
-    headers.push('server-timing', (journal.timing as ServerTiming).describe(journal))
-    return openAnswer(answer, mount)
+  (openWriter: WriterOpener): WriterOpener =>
+  (answer, route) => {
+    const { context, headers } = answer
+    headers.push('server-timing', (context.timing as ServerTiming).describe(context))
+    return openWriter(answer, route)
   }
+
+type Told = Pick<RequestContext, 'token' | 'failure' | 'startedAt' | 'sentAt'>
+
+const DESCRIPTIONS = {
+  cached: 'cached',
+  waited: 'waited',
+  replayed: 'refreshed',
+  refreshed: 'refreshed',
+} as const
+
+const metric = (name: string, ms: number): string => `${name};dur=${ms.toFixed(1)}`

@@ -1,6 +1,6 @@
 /** Error of the transport towards the API → the failure the caller is told. Pure. */
 import { systemCode, type Failure } from '../errors.ts'
-import { OutboundProxyError } from '../tunnel.ts'
+import { OutboundProxyError } from '../outbound/tunnel.ts'
 
 /** Limits in force, in ms. */
 export interface TimeLimits {
@@ -12,30 +12,8 @@ export interface TimeLimits {
   readonly idleTimeout: number
 }
 
-const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME'])
-const CONNECT = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'EADDRNOTAVAIL',
-  'EACCES',
-  'ETIMEDOUT',
-])
-const RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
-
-/** OpenSSL's verification results (`CERT_HAS_EXPIRED`, `UNABLE_TO_…`) and Node's own TLS codes. */
-const TLS =
-  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|EPROTO$)/
-
 /** A connection that was open and broke; the only transport error worth a second try. */
 export const isConnectionLoss = (error: unknown): boolean => RESET.has(systemCode(error))
-
-const timedOut = (what: string, setting: string, ms: number): Failure => ({
-  code: 'upstream_timeout',
-  detail: `${what} within ${setting}=${ms}ms.`,
-})
 
 export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => {
   if (error instanceof OutboundProxyError)
@@ -60,3 +38,27 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
       return { code: 'upstream_reset' }
   }
 }
+
+const RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
+
+const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME'])
+
+const CONNECT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'ETIMEDOUT',
+])
+
+/** OpenSSL's verification results (`CERT_HAS_EXPIRED`, `UNABLE_TO_…`) and Node's own TLS codes. */
+const TLS =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|EPROTO$)/
+
+const timedOut = (what: string, setting: string, ms: number): Failure => ({
+  code: 'upstream_timeout',
+  detail: `${what} within ${setting}=${ms}ms.`,
+})

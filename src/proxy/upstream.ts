@@ -2,41 +2,10 @@
  * Connections to the API: verified TLS, limits on every wait, bounded age. Nothing here knows
  * how tokens live, or about callers.
  */
-import { Client, errors, type Dispatcher } from 'undici'
-import type { OutboundProxy } from '../outbound-proxy.ts'
-import { connectThrough } from '../tunnel.ts'
-import { withVettedFields } from './vetted-fields.ts'
-
-export interface UpstreamOptions {
-  /** Scheme, host and port of the base URL. */
-  readonly origin: string
-  /** PEM certificates to trust; `undefined`: those of Node. */
-  readonly ca: readonly string[] | undefined
-  /** On the way to the API; `undefined`: there is none. */
-  readonly proxy: OutboundProxy | undefined
-  readonly connections: number
-  /** All in ms. */
-  readonly connectTimeout: number
-  readonly responseTimeout: number
-  readonly idleTimeout: number
-  /** Bytes of an answer's head at most. */
-  readonly maxHeaderSize: number
-  /** A connection is replaced after this time, so that a DNS change is noticed. Default: 10 min. */
-  readonly connectionAge?: number
-}
-
-/**
- * Below the 60 s after which SAP's router closes an idle connection, so that it is the proxy that
- * closes; the API's own `Keep-Alive` hint shortens it further.
- */
-const KEEP_ALIVE_MS = 50_000
-
-const CONNECTION_AGE_MS = 600_000
-
-export interface UpstreamRequest extends Dispatcher.DispatchOptions {
-  /** Alternating names and values beside `headers`, known to have no illegal bytes. */
-  readonly vetted?: readonly string[]
-}
+import { subscribe } from 'node:diagnostics_channel'
+import { Client, type Dispatcher, errors } from 'undici'
+import type { OutboundProxy } from '../outbound/proxy-environment.ts'
+import { connectThrough } from '../outbound/tunnel.ts'
 
 /** A dispatch handler that wants to know whether its connection had served before. */
 export interface ConnectionAware extends Dispatcher.DispatchHandler {
@@ -86,29 +55,23 @@ export interface Upstream {
   dispatchOnNewConnection(options: UpstreamRequest, handler: ConnectionAware): void
 }
 
-interface Exchange {
-  readonly options: UpstreamRequest
-  readonly handler: ConnectionAware
+interface UpstreamOptions {
+  /** Scheme, host and port of the base URL. */
+  readonly origin: string
+  /** PEM certificates to trust; `undefined`: those of Node. */
+  readonly ca: readonly string[] | undefined
+  /** On the way to the API; `undefined`: there is none. */
+  readonly proxy: OutboundProxy | undefined
+  readonly connections: number
+  /** All in ms. */
+  readonly connectTimeout: number
+  readonly responseTimeout: number
+  readonly idleTimeout: number
+  /** Bytes of an answer's head at most. */
+  readonly maxHeaderSize: number
+  /** A connection is replaced after this time, so that a DNS change is noticed. Default: 10 min. */
+  readonly connectionAge?: number
 }
-
-const refuse = (handler: ConnectionAware): void =>
-  handler.onResponseError(undefined, new errors.ClientDestroyedError())
-
-const clientOptions = (options: UpstreamOptions): Client.Options => ({
-  pipelining: 1,
-  allowH2: false,
-  connect: connectThrough(options.proxy, {
-    rejectUnauthorized: true,
-    timeout: options.connectTimeout,
-    ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
-  }),
-  headersTimeout: options.responseTimeout,
-  bodyTimeout: options.idleTimeout,
-  maxHeaderSize: options.maxHeaderSize,
-  keepAliveTimeout: KEEP_ALIVE_MS,
-  // A hint of the API may shorten it, not lengthen it.
-  keepAliveMaxTimeout: KEEP_ALIVE_MS,
-})
 
 /**
  * The connection used last is used next: what it needs is warm, and those that a burst has left behind
@@ -176,3 +139,101 @@ export class UpstreamPool implements Upstream {
     this.#free.push(connection)
   }
 }
+
+/**
+ * @param connection counts them since the request was given to it
+ * @param controller told to abort if the API never comes to its answer
+ */
+export const passOver = (
+  connection: { interim: number },
+  controller: { abort(reason: Error): void },
+): void => {
+  connection.interim += 1
+  if (connection.interim > MAX_INTERIM_RESPONSES) controller.abort(new EndlessResponseError())
+}
+
+/**
+ * @param fields alternating names and values, known to have no illegal bytes
+ * @param dispatch makes one request, before it returns; if it does not, nobody gets the fields
+ */
+export const withVettedFields = (
+  fields: readonly string[] | undefined,
+  dispatch: () => boolean,
+): boolean => {
+  vetted = fields
+  try {
+    return dispatch()
+  } finally {
+    vetted = undefined
+  }
+}
+
+interface UpstreamRequest extends Dispatcher.DispatchOptions {
+  /** Alternating names and values beside `headers`, known to have no illegal bytes. */
+  readonly vetted?: readonly string[]
+}
+
+/** For the request that is made next; nothing comes between. */
+let vetted: readonly string[] | undefined
+
+interface Exchange {
+  readonly options: UpstreamRequest
+  readonly handler: ConnectionAware
+}
+
+const CONNECTION_AGE_MS = 600_000
+
+const clientOptions = (options: UpstreamOptions): Client.Options => ({
+  pipelining: 1,
+  allowH2: false,
+  connect: connectThrough(options.proxy, {
+    rejectUnauthorized: true,
+    timeout: options.connectTimeout,
+    ...(options.ca === undefined ? {} : { ca: [...options.ca] }),
+  }),
+  headersTimeout: options.responseTimeout,
+  bodyTimeout: options.idleTimeout,
+  maxHeaderSize: options.maxHeaderSize,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  // A hint of the API may shorten it, not lengthen it.
+  keepAliveMaxTimeout: KEEP_ALIVE_MS,
+})
+
+const refuse = (handler: ConnectionAware): void =>
+  handler.onResponseError(undefined, new errors.ClientDestroyedError())
+
+/**
+ * Below the 60 s after which SAP's router closes an idle connection, so that it is the proxy that
+ * closes; the API's own `Keep-Alive` hint shortens it further.
+ */
+const KEEP_ALIVE_MS = 50_000
+
+/* FOLDED:
+ * Answers before the answer (1xx, RFC 9110 §15.2). They are passed over: 100 was asked for by
+ * nobody, and what the others say is of no use to callers of an OData API.
+ */
+
+/** Each of them begins SKP_RESPONSE_TIMEOUT anew. */
+const MAX_INTERIM_RESPONSES = 100
+
+class EndlessResponseError extends Error {
+  readonly code = 'ERR_ENDLESS_RESPONSE'
+}
+
+/* FOLDED:
+ * Fields of the proxy's own on their way past undici's check of every field for illegal bytes. They were
+ * checked when they were made, and the token has 2 KB: looking through them again for each request says
+ * nothing new. undici's channel for new requests lets its listeners add to their fields; it is told of a
+ * request while `dispatch` runs, which is how the token meets its own request and no other one.
+ */
+
+interface NewRequest {
+  /** Alternating names and values. */
+  readonly request: { readonly headers: string[] }
+}
+
+subscribe('undici:request:create', (message) => {
+  if (vetted === undefined) return
+  ;(message as NewRequest).request.headers.push(...vetted)
+  vetted = undefined
+})

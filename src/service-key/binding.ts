@@ -1,6 +1,5 @@
 /** A service binding as every delivery can express it, and the choice of one among several. Pure. */
-import { isJsonObject } from './json-document.ts'
-import type { WatchedPlace } from './one-generation.ts'
+import type { WatchedPlace } from './mounted-folders.ts'
 import { fieldAt } from './service-key.ts'
 
 export interface Binding {
@@ -27,11 +26,6 @@ export interface BindingSelection {
   /** SKP_TARGET; with `clientid` it is the shape that identifies a user-provided service. */
   readonly target: string
 }
-
-const hasShape = (credentials: unknown, target: string): boolean =>
-  isJsonObject(credentials) &&
-  fieldAt(credentials, target) !== undefined &&
-  (fieldAt(credentials, 'clientid') ?? fieldAt(credentials, 'uaa.clientid')) !== undefined
 
 /** Why the selection accepts a binding, in words; `undefined`: it does not. */
 export const matchReason = (
@@ -62,3 +56,40 @@ export const displayName = (binding: Binding): string =>
 /** The texts among some values of unknown JSON. */
 export const texts = (values: readonly unknown[]): readonly string[] =>
   values.filter((value): value is string => typeof value === 'string' && value !== '')
+
+/**
+ * JSON text → value, without ever repeating the text: a parse error of the runtime quotes its
+ * input, and the input here is a secret.
+ */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The value, or `undefined` for what is no JSON. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** The object, or `undefined` for anything else. */
+export const parseJsonObject = (text: string): JsonObject | undefined => {
+  const value = parseJson(text)
+  return isJsonObject(value) ? value : undefined
+}
+
+/** Values delivered as text may be JSON objects themselves (`uaa`, `endpoints`). */
+export const asObject = (value: unknown): JsonObject | undefined => {
+  if (isJsonObject(value)) return value
+  return typeof value === 'string' && value.trimStart().startsWith('{')
+    ? parseJsonObject(value)
+    : undefined
+}
+
+const hasShape = (credentials: unknown, target: string): boolean =>
+  isJsonObject(credentials) &&
+  fieldAt(credentials, target) !== undefined &&
+  (fieldAt(credentials, 'clientid') ?? fieldAt(credentials, 'uaa.clientid')) !== undefined

@@ -6,98 +6,33 @@
  *   `secretKey`: one JSON file and `.metadata`; `secretRootKey`: one JSON object of texts;
  *   `secretTemplate`: whatever its author wrote.
  */
-import { texts, type Binding } from './binding.ts'
 import {
   asObject,
+  type Binding,
   isJsonObject,
+  type JsonObject,
   parseJson,
   parseJsonObject,
-  type JsonObject,
-} from './json-document.ts'
+  texts,
+} from './binding.ts'
 import type { MountedFolder } from './mounted-folders.ts'
 
-/** Names of fields that say what the binding is. Cloud Foundry writes them with hyphens. */
-const METADATA: ReadonlySet<string> = new Set(
-  [
-    ['type', 'provider', 'label', 'plan', 'tags', 'name', '.metadata'],
-    ['binding_name', 'binding_guid', 'instance_name', 'instance_guid'],
-    ['syslog_drain_url', 'volume_mounts'],
-  ]
-    .flat()
-    .flatMap((name) => [name, name.replaceAll('_', '-')]),
-)
-
-interface Fields {
-  readonly all: JsonObject
-  readonly problems: readonly string[]
-}
-
-/** A text file by hand ends with a line break that is not part of the value; a PEM text has more. */
-const textOf = (text: string): string => text.replace(/^([^\r\n]*)\r?\n$/, '$1')
-
-const holdsClient = (object: JsonObject): boolean =>
-  Object.hasOwn(object, 'clientid') || Object.hasOwn(object, 'uaa')
-
-/** A file, in it `{"credentials": …}` as `cf service-key` prints or `secretKey` in `secretRootKey`. */
-const MAX_WRAPPERS = 2
-
-const holdsKey = (value: unknown, wrappers: number): boolean => {
-  const object = asObject(value)
-  if (object === undefined || wrappers === 0) return false
-  return holdsClient(object) || Object.values(object).some((inner) => holdsKey(inner, wrappers - 1))
-}
-
-/** Takes the fields of the key out of the one value that holds them all. */
-const unwrap = (fields: JsonObject, wrappers = MAX_WRAPPERS): Fields => {
-  if (holdsClient(fields)) return { all: fields, problems: [] }
-  const holders = Object.entries(fields).filter(([, value]) => holdsKey(value, wrappers))
-  const [name, value] = holders[0] ?? []
-  if (name === undefined) return { all: fields, problems: [] }
-  if (holders.length > 1) {
-    const names = holders.map(([holder]) => JSON.stringify(holder)).join(', ')
-    return { all: fields, problems: [`several files hold a key (${names})`] }
-  }
-  const { [name]: _, ...rest } = fields
-  return unwrap({ ...rest, ...asObject(value) }, wrappers - 1)
-}
-
-const plainFields = (files: ReadonlyMap<string, string>): Fields =>
-  unwrap(
-    Object.fromEntries(
-      [...files]
-        .filter(([name]) => name !== '.metadata')
-        .map(([name, text]) => [name, asObject(text) ?? textOf(text)]),
+export const folderBinding = ({ names, files, problems, watch }: MountedFolder): Binding => {
+  const fields = fieldsOf(files)
+  const at = (name: string): unknown => fields.all[name] ?? fields.all[name.replaceAll('_', '-')]
+  const declared = texts([at('type'), at('label')])
+  const folders = names.toReversed()
+  return {
+    names: [...new Set(texts([folders[0], at('binding_name'), at('name'), at('instance_name')]))],
+    labels: [...new Set([...declared, ...texts([...tagsOf(at('tags')), ...folders.slice(1)])])],
+    guid: texts([at('binding_guid')])[0],
+    userProvided: declared.every((label) => label === 'user-provided'),
+    credentials: Object.fromEntries(
+      Object.entries(fields.all).filter(([name]) => !METADATA.has(name)),
     ),
-  )
-
-interface Property {
-  readonly name: string
-  readonly isJson: boolean
-  readonly isContainer: boolean
-}
-
-const propertiesOf = (list: unknown): readonly Property[] =>
-  (Array.isArray(list) ? (list as readonly unknown[]) : []).filter(isJsonObject).map((entry) => ({
-    name: String(entry['name']),
-    isJson: entry['format'] === 'json',
-    isContainer: entry['container'] === true,
-  }))
-
-const describedFields = (files: ReadonlyMap<string, string>, metadata: JsonObject): Fields => {
-  const problems: string[] = []
-  const all: [string, unknown][] = []
-  for (const { name, isJson, isContainer } of [
-    ...propertiesOf(metadata['credentialProperties']),
-    ...propertiesOf(metadata['metaDataProperties']),
-  ]) {
-    const text = files.get(name)
-    if (text === undefined) continue
-    const value = isJson ? parseJson(text) : textOf(text)
-    if (value === undefined) problems.push(`file "${name}" is not JSON, which .metadata says it is`)
-    else if (isContainer && isJsonObject(value)) all.push(...Object.entries(value))
-    else all.push([name, value])
+    problems: [...problems, ...fields.problems],
+    watch: [watch],
   }
-  return { all: Object.fromEntries(all), problems }
 }
 
 const fieldsOf = (files: ReadonlyMap<string, string>): Fields => {
@@ -117,20 +52,86 @@ const tagsOf = (value: unknown): readonly unknown[] => {
     : []
 }
 
-export const folderBinding = ({ names, files, problems, watch }: MountedFolder): Binding => {
-  const fields = fieldsOf(files)
-  const at = (name: string): unknown => fields.all[name] ?? fields.all[name.replaceAll('_', '-')]
-  const declared = texts([at('type'), at('label')])
-  const folders = names.toReversed()
-  return {
-    names: [...new Set(texts([folders[0], at('binding_name'), at('name'), at('instance_name')]))],
-    labels: [...new Set([...declared, ...texts([...tagsOf(at('tags')), ...folders.slice(1)])])],
-    guid: texts([at('binding_guid')])[0],
-    userProvided: declared.every((label) => label === 'user-provided'),
-    credentials: Object.fromEntries(
-      Object.entries(fields.all).filter(([name]) => !METADATA.has(name)),
+/** Names of fields that say what the binding is. Cloud Foundry writes them with hyphens. */
+const METADATA: ReadonlySet<string> = new Set(
+  [
+    ['type', 'provider', 'label', 'plan', 'tags', 'name', '.metadata'],
+    ['binding_name', 'binding_guid', 'instance_name', 'instance_guid'],
+    ['syslog_drain_url', 'volume_mounts'],
+  ]
+    .flat()
+    .flatMap((name) => [name, name.replaceAll('_', '-')]),
+)
+
+interface Fields {
+  readonly all: JsonObject
+  readonly problems: readonly string[]
+}
+
+const plainFields = (files: ReadonlyMap<string, string>): Fields =>
+  unwrap(
+    Object.fromEntries(
+      [...files]
+        .filter(([name]) => name !== '.metadata')
+        .map(([name, text]) => [name, asObject(text) ?? textOf(text)]),
     ),
-    problems: [...problems, ...fields.problems],
-    watch: [watch],
+  )
+
+const describedFields = (files: ReadonlyMap<string, string>, metadata: JsonObject): Fields => {
+  const problems: string[] = []
+  const all: [string, unknown][] = []
+  for (const { name, isJson, isContainer } of [
+    ...propertiesOf(metadata['credentialProperties']),
+    ...propertiesOf(metadata['metaDataProperties']),
+  ]) {
+    const text = files.get(name)
+    if (text === undefined) continue
+    const value = isJson ? parseJson(text) : textOf(text)
+    if (value === undefined) problems.push(`file "${name}" is not JSON, which .metadata says it is`)
+    else if (isContainer && isJsonObject(value)) all.push(...Object.entries(value))
+    else all.push([name, value])
   }
+  return { all: Object.fromEntries(all), problems }
+}
+
+/** Takes the fields of the key out of the one value that holds them all. */
+const unwrap = (fields: JsonObject, wrappers = MAX_WRAPPERS): Fields => {
+  if (holdsClient(fields)) return { all: fields, problems: [] }
+  const holders = Object.entries(fields).filter(([, value]) => holdsKey(value, wrappers))
+  const [name, value] = holders[0] ?? []
+  if (name === undefined) return { all: fields, problems: [] }
+  if (holders.length > 1) {
+    const names = holders.map(([holder]) => JSON.stringify(holder)).join(', ')
+    return { all: fields, problems: [`several files hold a key (${names})`] }
+  }
+  const { [name]: _, ...rest } = fields
+  return unwrap({ ...rest, ...asObject(value) }, wrappers - 1)
+}
+
+/** A text file by hand ends with a line break that is not part of the value; a PEM text has more. */
+const textOf = (text: string): string => text.replace(/^([^\r\n]*)\r?\n$/, '$1')
+
+/** A file, in it `{"credentials": …}` as `cf service-key` prints or `secretKey` in `secretRootKey`. */
+const MAX_WRAPPERS = 2
+
+const holdsClient = (object: JsonObject): boolean =>
+  Object.hasOwn(object, 'clientid') || Object.hasOwn(object, 'uaa')
+
+const holdsKey = (value: unknown, wrappers: number): boolean => {
+  const object = asObject(value)
+  if (object === undefined || wrappers === 0) return false
+  return holdsClient(object) || Object.values(object).some((inner) => holdsKey(inner, wrappers - 1))
+}
+
+const propertiesOf = (list: unknown): readonly Property[] =>
+  (Array.isArray(list) ? (list as readonly unknown[]) : []).filter(isJsonObject).map((entry) => ({
+    name: String(entry['name']),
+    isJson: entry['format'] === 'json',
+    isContainer: entry['container'] === true,
+  }))
+
+interface Property {
+  readonly name: string
+  readonly isJson: boolean
+  readonly isContainer: boolean
 }

@@ -1,22 +1,22 @@
 /**
- * The keys that are served: one source for each binding that the mounts name, to be read at the start
+ * The keys that are served: one source for each binding that the routes name, to be read at the start
  * and again whenever it may have changed.
  */
-import { locateCredentials, type MissingKey, type SearchOptions } from './locate.ts'
-import type { WatchedPlace } from './one-generation.ts'
+import { quotedInput } from '../config/setting-types.ts'
+import {
+  type Attempt,
+  describeFound,
+  judge,
+  type Origin,
+  type Refusal,
+  withOrigin,
+} from './binding-selection.ts'
+import type { BindingSelection } from './binding.ts'
+import type { WatchedPlace } from './mounted-folders.ts'
+import { placesInOrder, type PlacesOptions } from './places.ts'
 import { parseServiceKey, type ServiceKey, type ServiceKeyOptions } from './service-key.ts'
 
-/** Where a base URL is served, and which one it is. */
-export interface MountPoint {
-  /** Empty for the root. */
-  readonly prefix: string
-  /** Binding or instance name; `undefined`: the one that the other options select. */
-  readonly binding: string | undefined
-  /** Field of the key with the base URL. */
-  readonly target: string
-}
-
-export interface MountedKey {
+export interface RoutedKey {
   readonly prefix: string
   readonly key: ServiceKey
 }
@@ -24,7 +24,7 @@ export interface MountedKey {
 /** One binding as it is now. Its keys differ in nothing but their base URL. */
 export interface KeyReading {
   readonly ok: true
-  readonly keys: readonly [MountedKey, ...MountedKey[]]
+  readonly keys: readonly [RoutedKey, ...RoutedKey[]]
   /** The place and binding in words. */
   readonly origin: string
   /** Where a change shows; empty where only a restart brings one. */
@@ -42,17 +42,97 @@ export interface KeySource {
   readonly read: () => KeyReading | UnreadKey
 }
 
-export type KeySourceOptions = Omit<SearchOptions, 'target'> & Omit<ServiceKeyOptions, 'target'>
+/** Where a base URL is served, and which one it is. */
+interface RoutePoint {
+  /** Empty for the root. */
+  readonly prefix: string
+  /** Binding or instance name; `undefined`: the one that the other options select. */
+  readonly binding: string | undefined
+  /** Field of the key with the base URL. */
+  readonly target: string
+}
+
+type KeySourceOptions = Omit<SearchOptions, 'target'> & Omit<ServiceKeyOptions, 'target'>
+
+/** In the order in which the routes name their bindings. */
+export const keySources = (
+  routes: readonly RoutePoint[],
+  options: KeySourceOptions,
+): readonly KeySource[] => {
+  const groups = new Map<string | undefined, [RoutePoint, ...RoutePoint[]]>()
+  for (const route of routes) {
+    const group = groups.get(route.binding)
+    if (group === undefined) groups.set(route.binding, [route])
+    else group.push(route)
+  }
+  return [...groups].map(([binding, group]) => ({
+    name: binding ?? options.binding ?? options.service,
+    read: () => read(group, options),
+  }))
+}
+
+/* FOLDED:
+ * The ordered search for the service key. The first place that holds a match wins; a place that is
+ * named but broken ends the search, because going on could pick another tenant's key.
+ */
+
+interface SearchOptions extends BindingSelection, PlacesOptions {}
+
+export interface LocateOptions extends SearchOptions, ServiceKeyOptions {}
+
+interface Search {
+  /** Every place looked at, in order; the last one decided. */
+  readonly attempts: readonly Attempt[]
+}
+
+/** Credentials as they were delivered; `parseServiceKey` makes a key of them, for any target. */
+export interface FoundCredentials extends Origin, Search {
+  readonly credentials: unknown
+}
+
+export interface MissingKey extends Refusal, Search {
+  /** Where nothing was found: the problem without the places, for whoever prints `attempts`. */
+  readonly wanted?: string
+}
+
+/** The credentials of one binding, unparsed, and every place that was looked at. */
+export const locateCredentials = (options: SearchOptions): FoundCredentials | MissingKey => {
+  const attempts: Attempt[] = []
+  for (const place of placesInOrder(options)) {
+    const { attempt, outcome } = judge(place, options)
+    attempts.push(attempt)
+    if (outcome !== undefined) return { ...outcome, attempts }
+  }
+  return unbound(attempts, options)
+}
+
+interface FoundKey extends Origin, Search {
+  readonly key: ServiceKey
+}
+
+/**
+ * Places in order: SKP_KEY_FILE, VCAP_SERVICES_FILE_PATH, VCAP_SERVICES, SERVICE_BINDING_ROOT,
+ * /bindings, /etc/secrets/sapcp, /etc/secrets/sapbtp, default-env.json.
+ */
+export const locateServiceKey = (options: LocateOptions): FoundKey | MissingKey => {
+  const located = locateCredentials(options)
+  if (!located.ok) return located
+  const { credentials, ...rest } = located
+  const parsed = parseServiceKey(credentials, options)
+  if (parsed.ok) return { ...rest, key: parsed.key }
+  const problems = [...rest.warnings, ...withOrigin(rest.origin, parsed.problems)]
+  return { ok: false, reason: 'invalid', problems, attempts: rest.attempts }
+}
 
 const read = (
-  mounts: readonly [MountPoint, ...MountPoint[]],
+  routes: readonly [RoutePoint, ...RoutePoint[]],
   options: KeySourceOptions,
 ): ReturnType<KeySource['read']> => {
-  const [{ target, binding = options.binding }] = mounts
+  const [{ target, binding = options.binding }] = routes
   const located = locateCredentials({ ...options, target, binding })
   if (!located.ok) return located
   const { credentials, origin, watch, warnings } = located
-  const parsed = mounts.map(({ prefix, target }) => ({
+  const parsed = routes.map(({ prefix, target }) => ({
     prefix,
     parsed: parseServiceKey(credentials, { ...options, target }),
   }))
@@ -61,7 +141,7 @@ const read = (
   )
   const problems = new Set(parsed.flatMap(({ parsed }) => (parsed.ok ? [] : parsed.problems)))
   return problems.size === 0
-    ? { ok: true, keys: keys as [MountedKey, ...MountedKey[]], origin, watch, warnings }
+    ? { ok: true, keys: keys as [RoutedKey, ...RoutedKey[]], origin, watch, warnings }
     : {
         ok: false,
         reason: 'invalid',
@@ -69,19 +149,15 @@ const read = (
       }
 }
 
-/** In the order in which the mounts name their bindings. */
-export const keySources = (
-  mounts: readonly MountPoint[],
-  options: KeySourceOptions,
-): readonly KeySource[] => {
-  const groups = new Map<string | undefined, [MountPoint, ...MountPoint[]]>()
-  for (const mount of mounts) {
-    const group = groups.get(mount.binding)
-    if (group === undefined) groups.set(mount.binding, [mount])
-    else group.push(mount)
-  }
-  return [...groups].map(([binding, group]) => ({
-    name: binding ?? options.binding ?? options.service,
-    read: () => read(group, options),
-  }))
+const unbound = (
+  attempts: readonly Attempt[],
+  { binding, service }: BindingSelection,
+): MissingKey => {
+  const wanted =
+    binding === undefined
+      ? `no binding of SKP_SERVICE=${quotedInput(service)} found`
+      : `no binding named ${quotedInput(binding)} (SKP_BINDING or SKP_MOUNTS) found`
+  const tried = attempts.map((attempt) => `${attempt.place} (${describeFound(attempt)})`)
+  const problem = `${wanted}; looked at ${tried.join('; ')}`
+  return { ok: false, reason: 'unbound', problems: [problem], wanted, attempts }
 }

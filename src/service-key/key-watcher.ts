@@ -6,14 +6,7 @@
 import { basename } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { systemCode } from '../errors.ts'
-import type { WatchedPlace } from './one-generation.ts'
-
-/** The part of `fs.FSWatcher` that is needed. */
-interface DirectoryWatch {
-  on(event: 'change', listener: (type: string, name: string | null) => void): unknown
-  on(event: 'error', listener: (error: unknown) => void): unknown
-  close(): void
-}
+import type { WatchedPlace } from './mounted-folders.ts'
 
 export interface KeyWatcherOptions {
   readonly places: readonly WatchedPlace[]
@@ -37,50 +30,6 @@ export interface KeyWatcher {
   check(): void
   /** Nothing is called any more, and no watch or timer is left. */
   close(): void
-}
-
-/** A change is seldom one event: the kubelet makes five, an editor up to four. */
-const DEBOUNCE_MS = 500
-
-/** An own file, the links of a volume (`..data`), the directory itself, or it is not known. */
-const concerns = ({ directory, file }: WatchedPlace, name: string | null): boolean =>
-  file === undefined ||
-  name === null ||
-  name === file ||
-  name.startsWith('..') ||
-  name === basename(directory)
-
-/** The watch on one directory. It stays with the directory it found, whatever its path leads to later. */
-const createArm = (
-  place: WatchedPlace,
-  { watch, onProblem }: KeyWatcherOptions,
-  onEvent: () => void,
-) => {
-  let current: DirectoryWatch | undefined
-  let told: string | undefined
-  const fail = (error: unknown): void => {
-    const code = systemCode(error)
-    if (code !== told) onProblem(code, place.directory)
-    told = code
-  }
-  const disarm = (): void => {
-    current?.close()
-    current = undefined
-  }
-  const arm = (): void => {
-    disarm()
-    try {
-      current = watch(place.directory, { persistent: false })
-      current.on('change', (_type, name) => {
-        if (concerns(place, name)) onEvent()
-      })
-      current.on('error', fail)
-      told = undefined
-    } catch (error) {
-      fail(error)
-    }
-  }
-  return { arm, disarm }
 }
 
 /**
@@ -129,3 +78,54 @@ export const watchKey = (options: KeyWatcherOptions): KeyWatcher => {
     },
   }
 }
+
+/** The part of `fs.FSWatcher` that is needed. */
+interface DirectoryWatch {
+  on(event: 'change', listener: (type: string, name: string | null) => void): unknown
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  close(): void
+}
+
+/** A change is seldom one event: the kubelet makes five, an editor up to four. */
+const DEBOUNCE_MS = 500
+
+/** The watch on one directory. It stays with the directory it found, whatever its path leads to later. */
+const createArm = (
+  place: WatchedPlace,
+  { watch, onProblem }: KeyWatcherOptions,
+  onEvent: () => void,
+) => {
+  let current: DirectoryWatch | undefined
+  let told: string | undefined
+  const fail = (error: unknown): void => {
+    const code = systemCode(error)
+    if (code !== told) onProblem(code, place.directory)
+    told = code
+  }
+  const disarm = (): void => {
+    current?.close()
+    current = undefined
+  }
+  const arm = (): void => {
+    disarm()
+    try {
+      current = watch(place.directory, { persistent: false })
+      current.on('change', (_type, name) => {
+        if (concerns(place, name)) onEvent()
+      })
+      current.on('error', fail)
+      told = undefined
+    } catch (error) {
+      fail(error)
+    }
+  }
+  return { arm, disarm }
+}
+
+/** An own file, the links of a volume (`..data`), the directory itself, or it is not known. */
+const concerns = ({ directory, file }: WatchedPlace, name: string | null): boolean =>
+  file === undefined ||
+  name === null ||
+  name === file ||
+  name.startsWith('..') ||
+  name === basename(directory)

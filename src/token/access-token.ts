@@ -1,4 +1,5 @@
 /** An access token and its freshness by age. Pure: time is an argument. */
+import { createHash } from 'node:crypto'
 import { elapsed, type Instant } from '../clock.ts'
 
 export interface AccessToken {
@@ -20,13 +21,6 @@ export interface AccessToken {
  * `expired`: must never be sent.
  */
 export type Freshness = 'fresh' | 'soft' | 'hard' | 'expired'
-
-const MIN_MARGIN_MS = 5_000
-const MAX_MARGIN_MS = 60_000
-
-/** Distance from the end of life that is not used any more; scales down with short lifetimes. */
-const hardMargin = (lifetime: number): number =>
-  Math.min(Math.max(0.1 * lifetime, MIN_MARGIN_MS), MAX_MARGIN_MS, lifetime / 2)
 
 /**
  * @param lifetime in ms
@@ -68,3 +62,23 @@ export const remaining = (token: AccessToken | undefined, now: Instant) =>
         freshness: freshness(token, now),
         secondsLeft: Math.max(0, Math.floor((token.lifetime - ageOf(token, now)) / 1000)),
       }
+
+/* FOLDED:
+ * Cache key of a credential: SHA-256 over length-prefixed parts, so that no two different lists of
+ * parts meet. The secret is one of them: after a rotation the client id may stay the same. Hosts
+ * alone never identify a key, because all tenants of a region share them.
+ */
+
+export const credentialFingerprint = (parts: readonly string[]): string => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part)
+  return hash.digest('hex')
+}
+
+/** Distance from the end of life that is not used any more; scales down with short lifetimes. */
+const hardMargin = (lifetime: number): number =>
+  Math.min(Math.max(0.1 * lifetime, MIN_MARGIN_MS), MAX_MARGIN_MS, lifetime / 2)
+
+const MIN_MARGIN_MS = 5_000
+
+const MAX_MARGIN_MS = 60_000

@@ -2,25 +2,19 @@
  * A token source over grants: hands out the token at hand, has it renewed before it ages, lets callers
  * wait where there is none, and changes from one credential to the next without a break.
  */
-import { elapsed, within, type Instant } from '../clock.ts'
+import { type Clock, elapsed, type Instant, within } from '../clock.ts'
 import type { Failure } from '../errors.ts'
-import { ageOf, freshness, progressOf, remaining, type AccessToken } from './access-token.ts'
-import type { CachedTokenSourceOptions } from './cached-token-options.ts'
-import type { FetchSchedule } from './fetch-schedule.ts'
-import { PreviousCredential } from './previous-credential.ts'
-import { RenewalLimit } from './renewal-limit.ts'
-import { RenewalTimer } from './renewal-timer.ts'
-import { TokenFetches } from './token-fetches.ts'
+import { type AccessToken, ageOf, freshness, progressOf, remaining } from './access-token.ts'
+import { RenewalLimit, RenewalTimer } from './renewal.ts'
+import { type FetchSchedule, TokenFetches } from './token-fetches.ts'
 import type {
+  CachedTokenSourceOptions,
   Credential,
   TokenOutcome,
   TokenSource,
   TokenState,
   TokenTimeline,
 } from './token-source.ts'
-
-const MAX_WAITERS = 1_000
-const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
 
 export class CachedTokenSource implements TokenSource {
   readonly #options: CachedTokenSourceOptions
@@ -222,3 +216,38 @@ export class CachedTokenSource implements TokenSource {
     return token !== undefined && this.#schedule.failure === undefined && unused > token.lifetime
   }
 }
+
+class PreviousCredential {
+  readonly #clock: Clock
+  #kept: { readonly credential: Credential; readonly since: Instant } | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  keep(credential: Credential): void {
+    this.#kept = { credential, since: this.#clock.now() }
+  }
+
+  /** @returns `undefined`: there is none, it is too old, or gives no token either */
+  async token(fetches: TokenFetches): Promise<AccessToken | undefined> {
+    const kept = this.#kept
+    if (kept === undefined || elapsed(kept.since, this.#clock.now()) > KEPT_MS) return undefined
+    const token = await fetches.fetch(kept.credential)
+    const rejected = fetches.scheduleOf(kept.credential).outcome.kind === 'rejected'
+    if (rejected && kept === this.#kept) this.#kept = undefined
+    return token
+  }
+}
+
+const MAX_WAITERS = 1_000
+
+const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
+
+/* FOLDED:
+ * The credential that was replaced. It stays valid for a while on the platform, and is asked where
+ * the new one turns out to be rejected.
+ */
+
+/** No rotation keeps a replaced credential alive for longer without saying so. */
+const KEPT_MS = 24 * 3_600_000

@@ -5,14 +5,13 @@
  */
 import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
-import type { OutboundProxy } from '../outbound-proxy.ts'
-import { connectThrough, OutboundProxyError } from '../tunnel.ts'
-import type { ClientAuthentication } from '../service-key/client-authentication.ts'
+import type { OutboundProxy } from '../outbound/proxy-environment.ts'
+import { connectThrough, OutboundProxyError } from '../outbound/tunnel.ts'
+import type { ClientAuthentication } from '../service-key/service-key.ts'
 import { systemCode } from '../errors.ts'
 import { createAccessToken } from './access-token.ts'
-import { validityFault, validityOf, type Validity } from '../certificate-validity.ts'
-import type { TokenFailure } from './token-failure.ts'
-import { parseTokenAnswer } from './token-response.ts'
+import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
+import { parseTokenResponse, type TokenFailure } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
 
 export interface ClientCredentialsOptions {
@@ -34,52 +33,9 @@ export interface ClientCredentialsOptions {
   readonly random: () => number
 }
 
-const CONNECT_TIMEOUT_MS = 2_000
-const MAX_ANSWER_BYTES = 256 * 1024
-
-const text = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value
-
-/** What an aborted signal gives as its reason. */
-const OUT_OF_TIME: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError'])
-
 /** TLS alerts by which a server refuses a client's certificate (RFC 8446 §6.2). */
 export const REFUSED_CERTIFICATE =
   /ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
-
-const failureOf = (error: unknown): TokenFailure => {
-  if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
-    return { kind: 'transient', reason: 'gave no complete answer in time' }
-  }
-  if (error instanceof OutboundProxyError) {
-    return { kind: 'transient', reason: `was not reached: ${error.message}`, advice: error.message }
-  }
-  const code = systemCode(error)
-  return REFUSED_CERTIFICATE.test(code)
-    ? { kind: 'rejected', reason: `refused the client certificate (${code})` }
-    : { kind: 'transient', reason: `could not be asked (${code})` }
-}
-
-const formOf = (options: ClientCredentialsOptions): string => {
-  const { authentication, clientId, scope, params } = options
-  const form = new URLSearchParams(params)
-  form.set('grant_type', 'client_credentials')
-  form.set('client_id', clientId)
-  if (authentication.method === 'client_secret_post') {
-    form.set('client_secret', authentication.clientSecret)
-  }
-  if (scope !== undefined) form.set('scope', scope)
-  return form.toString()
-}
-
-const connectOptions = ({ authentication, ca, timeout }: ClientCredentialsOptions) => ({
-  rejectUnauthorized: true,
-  timeout: Math.min(CONNECT_TIMEOUT_MS, timeout),
-  ...(ca === undefined ? {} : { ca: [...ca] }),
-  ...(authentication.method === 'tls_client_auth'
-    ? { cert: authentication.certificate, key: authentication.privateKey }
-    : {}),
-})
 
 export class ClientCredentialsGrant implements TokenGrant {
   readonly #options: ClientCredentialsOptions
@@ -93,7 +49,7 @@ export class ClientCredentialsGrant implements TokenGrant {
     this.#options = options
     this.#client = new Client(endpoint.origin, {
       connect: connectThrough(options.proxy, connectOptions(options)),
-      maxResponseSize: MAX_ANSWER_BYTES,
+      maxResponseSize: MAX_RESPONSE_BYTES,
     })
     this.#body = formOf(options)
     this.#validity =
@@ -109,7 +65,7 @@ export class ClientCredentialsGrant implements TokenGrant {
     if (fault !== undefined) return { ok: false, failure: { kind: 'rejected', reason: fault } }
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
-      const parsed = parseTokenAnswer(await this.#exchange(limit), clock.now().wall)
+      const parsed = parseTokenResponse(await this.#exchange(limit), clock.now().wall)
       return parsed.ok
         ? {
             ok: true,
@@ -148,3 +104,47 @@ export class ClientCredentialsGrant implements TokenGrant {
     return this.#client.destroy()
   }
 }
+
+const connectOptions = ({ authentication, ca, timeout }: ClientCredentialsOptions) => ({
+  rejectUnauthorized: true,
+  timeout: Math.min(CONNECT_TIMEOUT_MS, timeout),
+  ...(ca === undefined ? {} : { ca: [...ca] }),
+  ...(authentication.method === 'tls_client_auth'
+    ? { cert: authentication.certificate, key: authentication.privateKey }
+    : {}),
+})
+
+const MAX_RESPONSE_BYTES = 256 * 1024
+
+const formOf = (options: ClientCredentialsOptions): string => {
+  const { authentication, clientId, scope, params } = options
+  const form = new URLSearchParams(params)
+  form.set('grant_type', 'client_credentials')
+  form.set('client_id', clientId)
+  if (authentication.method === 'client_secret_post') {
+    form.set('client_secret', authentication.clientSecret)
+  }
+  if (scope !== undefined) form.set('scope', scope)
+  return form.toString()
+}
+
+const failureOf = (error: unknown): TokenFailure => {
+  if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
+    return { kind: 'transient', reason: 'gave no complete answer in time' }
+  }
+  if (error instanceof OutboundProxyError) {
+    return { kind: 'transient', reason: `was not reached: ${error.message}`, advice: error.message }
+  }
+  const code = systemCode(error)
+  return REFUSED_CERTIFICATE.test(code)
+    ? { kind: 'rejected', reason: `refused the client certificate (${code})` }
+    : { kind: 'transient', reason: `could not be asked (${code})` }
+}
+
+const text = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value
+
+const CONNECT_TIMEOUT_MS = 2_000
+
+/** What an aborted signal gives as its reason. */
+const OUT_OF_TIME: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError'])

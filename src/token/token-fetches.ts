@@ -4,12 +4,14 @@
  * hangs up does not cancel it.
  */
 import { LRUCache } from 'lru-cache'
-import { sleep, type Clock } from '../clock.ts'
+import { type Clock, elapsed, type Instant, sleep } from '../clock.ts'
+import type { Failure } from '../errors.ts'
 import type { AccessToken } from './access-token.ts'
-import { FetchSchedule } from './fetch-schedule.ts'
-import type { Credential, GrantOutcome } from './token-source.ts'
+import { nextAttemptDelay } from './retrying-grant.ts'
+import { publicFailure, type TokenFailure } from './token-response.ts'
+import type { Credential, GrantOutcome, LastOutcome } from './token-source.ts'
 
-export interface TokenFetchesOptions {
+interface TokenFetchesOptions {
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
@@ -22,9 +24,6 @@ export interface TokenFetchesOptions {
   /** @param due ms until the next fetch for this credential */
   readonly onSettled: (credential: Credential, due: number) => void
 }
-
-/** The credential in use, and the ones it replaces or is replaced by. */
-const MAX_CREDENTIALS = 16
 
 export class TokenFetches {
   readonly #options: TokenFetchesOptions
@@ -84,3 +83,82 @@ export class TokenFetches {
     return outcome.ok ? outcome.token : undefined
   }
 }
+
+export class FetchSchedule {
+  /** What the last fetch ended with. */
+  outcome: LastOutcome = { kind: 'none' }
+  #failures = 0
+  #failedAt: Instant | undefined
+  #startedAt: Instant | undefined
+  #delay = 0
+
+  /** Why the last fetch failed; `undefined`: it did not. */
+  get failure(): TokenFailure | undefined {
+    return 'reason' in this.outcome ? this.outcome : undefined
+  }
+
+  started(now: Instant): void {
+    this.#startedAt = now
+  }
+
+  succeeded(): void {
+    this.outcome = { kind: 'granted' }
+    this.#failures = 0
+    this.#failedAt = undefined
+  }
+
+  /**
+   * @param jitter in [0, 1)
+   * @returns ms until the next fetch is due
+   */
+  failed(failure: TokenFailure, now: Instant, jitter: number): number {
+    this.#failures = failure.kind === this.outcome.kind ? this.#failures + 1 : 1
+    this.outcome = failure
+    this.#failedAt = now
+    this.#delay = nextAttemptDelay(failure, this.#failures, jitter)
+    return this.#delay
+  }
+
+  /** Something more urgent than before: what may have passed by itself is tried again at once. */
+  expedite(): void {
+    if (this.outcome.kind === 'transient') this.#failedAt = undefined
+  }
+
+  /** ms for which any fetch has to wait; 0 or less: none. */
+  gap(now: Instant): number {
+    return MIN_GAP_MS - this.#sinceStart(now)
+  }
+
+  /** ms for which the last failure is remembered. */
+  remembered(now: Instant): number {
+    return this.#failedAt === undefined ? 0 : this.#delay - elapsed(this.#failedAt, now)
+  }
+
+  /** What callers are told while the last failure is remembered. */
+  refusal(now: Instant): Failure | undefined {
+    const left = this.remembered(now)
+    return this.failure !== undefined && left > 0 ? publicFailure(this.failure, left) : undefined
+  }
+
+  /** ms for which a fetch that nobody waits for has to wait. */
+  background(now: Instant): number {
+    // After a failure its own schedule counts, so that what callers were told comes true.
+    return this.failure === undefined
+      ? MIN_BACKGROUND_GAP_MS - this.#sinceStart(now)
+      : this.remembered(now)
+  }
+
+  #sinceStart(now: Instant): number {
+    return this.#startedAt === undefined ? Infinity : elapsed(this.#startedAt, now)
+  }
+}
+
+/** The credential in use, and the ones it replaces or is replaced by. */
+const MAX_CREDENTIALS = 16
+
+/* FOLDED: When the next fetch may begin: gaps after the last one, and the memory of its failure. */
+
+/** Least time in ms between the starts of two fetches: ends loops at any token lifetime. */
+const MIN_GAP_MS = 1_000
+
+const MIN_BACKGROUND_GAP_MS = 5_000

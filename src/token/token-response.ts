@@ -2,47 +2,13 @@
  * Status, headers and body of a token answer → token value and lifetime, or a failure. Pure.
  * RFC 6749 §5.1 and §5.2; what it refuses must never become a header towards the API.
  */
-import type { TokenFailure } from './token-failure.ts'
+import type { Failure } from '../errors.ts'
 
-export interface TokenAnswer {
+export interface TokenResponse {
   readonly status: number
   readonly contentType: string
   readonly retryAfter: string | undefined
   readonly body: string
-}
-
-export type ParsedTokenAnswer =
-  | { readonly ok: true; readonly value: string; /** in ms */ readonly lifetime: number }
-  | { readonly ok: false; readonly failure: TokenFailure }
-
-const DEFAULT_LIFETIME_MS = 300_000
-/** Longer grants are treated as this long: harmless, and no timer overflows. */
-const MAX_LIFETIME_MS = 24 * 3_600_000
-const MAX_RETRY_AFTER_MS = 60_000
-
-type Fields = Readonly<Record<string, unknown>>
-
-const parseFields = (body: string): Fields | undefined => {
-  try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Fields) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** `exp − iat` of a JWT, in seconds; the signature is the API's business. */
-const jwtLifetime = (token: string): number => {
-  const payload = token.split('.')[1]
-  const claims = payload && parseFields(Buffer.from(payload, 'base64url').toString())
-  return claims ? Number(claims['exp']) - Number(claims['iat']) : Number.NaN
-}
-
-const lifetimeOf = (fields: Fields, token: string): number => {
-  const granted = fields['expires_in']
-  const numeric = typeof granted === 'number' || typeof granted === 'string' ? Number(granted) : 0
-  const seconds = [numeric, jwtLifetime(token)].find((candidate) => candidate > 0)
-  return seconds === undefined ? DEFAULT_LIFETIME_MS : Math.min(seconds * 1000, MAX_LIFETIME_MS)
 }
 
 /** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */
@@ -53,19 +19,75 @@ export const retryAfterMs = (value: string | undefined, wall: number): number | 
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
-/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
-const errorCode = (body: string): string => {
-  const code = parseFields(body)?.['error']
-  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
+type ParsedTokenResponse =
+  | { readonly ok: true; readonly value: string; /** in ms */ readonly lifetime: number }
+  | { readonly ok: false; readonly failure: TokenFailure }
+
+/**
+ * @param wall wall clock in ms, to read a `Retry-After` date
+ */
+export const parseTokenResponse = (answer: TokenResponse, wall: number): ParsedTokenResponse => {
+  const { status, body } = answer
+  if (status === 200) return parseGranted(answer)
+  const reason = `answered ${status}${errorCode(body)}`
+  if (status === 400 || status === 401 || status === 403) {
+    return failure('rejected', reason, { status })
+  }
+  if (status === 429) {
+    const retryAfter = retryAfterMs(answer.retryAfter, wall)
+    return failure('rate_limited', reason, {
+      status,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    })
+  }
+  const transient = status === 408 || status >= 500
+  return failure(transient ? 'transient' : 'misconfigured', reason, { status })
 }
+
+/* FOLDED: Why there is no token: a closed set of kinds, and what each one means to the caller. Pure. */
+
+export interface TokenFailure {
+  readonly kind:
+    | 'rejected' // the credential is wrong; trying again cannot help
+    | 'misconfigured' // the URL is not that of a token endpoint
+    | 'rate_limited'
+    | 'transient'
+  /** For the operator's log. Holds statuses and error codes, never a piece of the answer. */
+  readonly reason: string
+  /** Public: what callers are told beside the fact. */
+  readonly advice?: string
+  /** HTTP status of the token server, where there was an answer. */
+  readonly status?: number
+  /** What the server asked for in `Retry-After`, in ms. */
+  readonly retryAfter?: number
+}
+
+/**
+ * @param nextTry ms until the token is tried for again
+ */
+export const publicFailure = (failure: TokenFailure, nextTry: number): Failure => {
+  const detail = failure.advice === undefined ? {} : { detail: failure.advice }
+  switch (failure.kind) {
+    case 'rejected':
+      return { code: 'credential_rejected', ...detail }
+    case 'misconfigured':
+      return { code: 'token_endpoint_invalid' }
+    case 'rate_limited':
+      return { code: 'token_rate_limited', retryAfter: seconds(nextTry, 60) }
+    case 'transient':
+      return { code: 'token_unavailable', retryAfter: seconds(nextTry, 30), ...detail }
+  }
+}
+
+const MAX_RETRY_AFTER_MS = 60_000
 
 const failure = (
   kind: TokenFailure['kind'],
   reason: string,
   extra: Pick<TokenFailure, 'status' | 'retryAfter'> = {},
-): ParsedTokenAnswer => ({ ok: false, failure: { kind, reason, ...extra } })
+): ParsedTokenResponse => ({ ok: false, failure: { kind, reason, ...extra } })
 
-const parseGranted = ({ body, contentType }: TokenAnswer): ParsedTokenAnswer => {
+const parseGranted = ({ body, contentType }: TokenResponse): ParsedTokenResponse => {
   const fields = parseFields(body)
   if (fields === undefined) {
     const html = /html/i.test(contentType) || /^\s*</.test(body)
@@ -88,23 +110,41 @@ const parseGranted = ({ body, contentType }: TokenAnswer): ParsedTokenAnswer => 
   return { ok: true, value: token, lifetime: lifetimeOf(fields, token) }
 }
 
-/**
- * @param wall wall clock in ms, to read a `Retry-After` date
- */
-export const parseTokenAnswer = (answer: TokenAnswer, wall: number): ParsedTokenAnswer => {
-  const { status, body } = answer
-  if (status === 200) return parseGranted(answer)
-  const reason = `answered ${status}${errorCode(body)}`
-  if (status === 400 || status === 401 || status === 403) {
-    return failure('rejected', reason, { status })
-  }
-  if (status === 429) {
-    const retryAfter = retryAfterMs(answer.retryAfter, wall)
-    return failure('rate_limited', reason, {
-      status,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-    })
-  }
-  const transient = status === 408 || status >= 500
-  return failure(transient ? 'transient' : 'misconfigured', reason, { status })
+/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
+const errorCode = (body: string): string => {
+  const code = parseFields(body)?.['error']
+  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
 }
+
+const parseFields = (body: string): Fields | undefined => {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const lifetimeOf = (fields: Fields, token: string): number => {
+  const granted = fields['expires_in']
+  const numeric = typeof granted === 'number' || typeof granted === 'string' ? Number(granted) : 0
+  const seconds = [numeric, jwtLifetime(token)].find((candidate) => candidate > 0)
+  return seconds === undefined ? DEFAULT_LIFETIME_MS : Math.min(seconds * 1000, MAX_LIFETIME_MS)
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const seconds = (ms: number, max: number): number =>
+  Math.min(Math.max(Math.ceil(ms / 1000), 1), max)
+
+/** `exp − iat` of a JWT, in seconds; the signature is the API's business. */
+const jwtLifetime = (token: string): number => {
+  const payload = token.split('.')[1]
+  const claims = payload && parseFields(Buffer.from(payload, 'base64url').toString())
+  return claims ? Number(claims['exp']) - Number(claims['iat']) : Number.NaN
+}
+
+const DEFAULT_LIFETIME_MS = 300_000
+
+/** Longer grants are treated as this long: harmless, and no timer overflows. */
+const MAX_LIFETIME_MS = 24 * 3_600_000

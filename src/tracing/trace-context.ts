@@ -2,7 +2,7 @@
  * The trace a request belongs to (W3C Trace Context, https://www.w3.org/TR/trace-context/): kept
  * where the caller names one, started where it does not. Records nothing by itself.
  */
-import { randomHex } from './random-hex.ts'
+import { randomBytes } from 'node:crypto'
 
 /** What became of a request, for whoever records it. */
 export interface TraceResult {
@@ -33,15 +33,11 @@ export interface RequestTrace {
   end(result: TraceResult): void
 }
 
-export interface TraceParent {
+interface TraceParent {
   readonly traceId: string
   readonly spanId: string
   readonly sampled: boolean
 }
-
-/** Version 00 has nothing after the flags, later ones may; ff and ids of zeros are forbidden. */
-const TRACEPARENT =
-  /^(?!ff|00.{54})[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(?:-|$)/
 
 /** @returns `undefined` for anything that §3.2 calls invalid */
 export const parseTraceparent = (value: unknown): TraceParent | undefined => {
@@ -52,6 +48,22 @@ export const parseTraceparent = (value: unknown): TraceParent | undefined => {
 
 export const formatTraceparent = ({ traceId, spanId, sampled }: TraceParent): string =>
   `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
+
+/** How a request that arrives gets its trace. */
+export type OpenTrace = (method: string, traceparent: unknown, target: string) => RequestTrace
+
+/** Passes on the caller's `traceparent` as it is, or a new one that says "not recorded". */
+export const passTrace = (traceparent: unknown): RequestTrace => {
+  const parent = parseTraceparent(traceparent)
+  if (parent !== undefined) return new PassedTrace(parent, traceparent as string, true)
+  const digits = randomHex(48)
+  const started = { traceId: digits.slice(0, 32), spanId: digits.slice(32), sampled: false }
+  return new PassedTrace(started, formatTraceparent(started), false)
+}
+
+/** Version 00 has nothing after the flags, later ones may; ff and ids of zeros are forbidden. */
+const TRACEPARENT =
+  /^(?!ff|00.{54})[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(?:-|$)/
 
 class PassedTrace implements RequestTrace {
   readonly traceId: string
@@ -73,14 +85,23 @@ class PassedTrace implements RequestTrace {
   end(): void {}
 }
 
-/** How a request that arrives gets its trace. */
-export type OpenTrace = (method: string, traceparent: unknown, target: string) => RequestTrace
-
-/** Passes on the caller's `traceparent` as it is, or a new one that says "not recorded". */
-export const passTrace = (traceparent: unknown): RequestTrace => {
-  const parent = parseTraceparent(traceparent)
-  if (parent !== undefined) return new PassedTrace(parent, traceparent as string, true)
-  const digits = randomHex(48)
-  const started = { traceId: digits.slice(0, 32), spanId: digits.slice(32), sampled: false }
-  return new PassedTrace(started, formatTraceparent(started), false)
+/** @param digits at most 8,192. Never the same twice, and not to be guessed. */
+const randomHex = (digits: number): string => {
+  if (used + digits > pool.length) {
+    pool = randomBytes(POOL_BYTES).toString('hex')
+    used = 0
+  }
+  used += digits
+  return pool.slice(used - digits, used)
 }
+
+let used = 0
+
+let pool = ''
+
+/* FOLDED:
+ * Random hexadecimal digits by the thousand: a call into native code for each id costs more than all
+ * else about it.
+ */
+
+const POOL_BYTES = 4_096

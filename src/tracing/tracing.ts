@@ -25,13 +25,6 @@ export const noTracing: Tracing = {
   stop: () => Promise.resolve(),
 }
 
-/** Names of the OpenTelemetry specification; the exporter reads them, and more, by itself. */
-const isWanted = (environment: TracingOptions['environment']): boolean =>
-  environment['OTEL_SDK_DISABLED'] !== 'true' &&
-  Boolean(
-    environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
-  )
-
 /** The packages are optional and slow to load, so nothing is loaded that is not asked for. */
 export const loadTracing = async (
   options: TracingOptions,
@@ -46,3 +39,10 @@ export const loadTracing = async (
     return noTracing
   }
 }
+
+/** Names of the OpenTelemetry specification; the exporter reads them, and more, by itself. */
+const isWanted = (environment: TracingOptions['environment']): boolean =>
+  environment['OTEL_SDK_DISABLED'] !== 'true' &&
+  Boolean(
+    environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+  )

@@ -1,20 +1,21 @@
 /** Metrics: what is counted, and the text that a scrape gets, judged by Prometheus' own tool. */
 import t from 'tap'
 import { spawnSync } from 'node:child_process'
-import { countedGrant, timedGrant } from '../../src/admin/counted-grant.ts'
-import { createExposition, type MetricSources } from '../../src/admin/exposition.ts'
-import { Histogram } from '../../src/admin/histogram.ts'
-import { LabelledCounter } from '../../src/admin/labelled-counter.ts'
-import { METRICS, SERIES_NAMES } from '../../src/admin/metric-catalogue.ts'
-import { ProxyMetrics } from '../../src/admin/proxy-metrics.ts'
-import { RequestTally } from '../../src/admin/request-tally.ts'
-import type { Journal } from '../../src/proxy/journal.ts'
+import { countedGrant, ProxyMetrics, RequestTally, timedGrant } from '../../src/admin/metrics.ts'
+import {
+  createExposition,
+  METRICS,
+  type MetricSources,
+  SERIES_NAMES,
+} from '../../src/admin/exposition.ts'
+import { Histogram, LabelledCounter } from '../../src/admin/counters.ts'
+import type { RequestContext } from '../../src/proxy/request-context.ts'
 import { createAccessToken } from '../../src/token/access-token.ts'
 import type { GrantOutcome, TokenState } from '../../src/token/token-source.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
-const JOURNAL: Journal = {
+const JOURNAL: RequestContext = {
   ids: { requestId: 'r', correlationId: 'c' },
   trace: passTrace(undefined),
   startedAt: 0,
@@ -129,7 +130,7 @@ t.test('requests', async (t) => {
   metrics.requestBegan()
   metrics.requestBegan()
   t.equal(await value('in_flight_requests'), 2)
-  metrics.requestEnded('GET', 200, { ...JOURNAL, sentAt: 5, answeredAt: 45 }, 70)
+  metrics.requestEnded('GET', 200, { ...JOURNAL, sentAt: 5, respondedAt: 45 }, 70)
   metrics.requestEnded('POST', 503, { ...JOURNAL, failure: 'token_unavailable' }, 8_000)
   t.equal(await value('in_flight_requests'), 0)
   t.equal(await value('requests_total{method="GET",status="200",origin="api"}'), 1)
@@ -144,7 +145,7 @@ t.test('requests', async (t) => {
 })
 
 t.test('what a 401 led to', async (t) => {
-  const results: readonly (readonly [Partial<Journal>, number | undefined, string?])[] = [
+  const results: readonly (readonly [Partial<RequestContext>, number | undefined, string?])[] = [
     [{ token: 'cached' }, 200],
     [{ token: 'replayed' }, 200, 'answered'],
     [{ token: 'replayed', failure: 'upstream_rejected_token' }, 502, 'rejected'],
@@ -153,9 +154,9 @@ t.test('what a 401 led to', async (t) => {
     [{ token: 'replayed' }, undefined, 'failed'],
     [{ token: 'refreshed', failure: 'token_refreshed_retry' }, 503, 'not_repeatable'],
   ]
-  for (const [journal, status, result] of results) {
+  for (const [context, status, result] of results) {
     const { metrics } = open()
-    metrics.requestEnded('GET', status, { ...JOURNAL, ...journal }, 1)
+    metrics.requestEnded('GET', status, { ...JOURNAL, ...context }, 1)
     const counted = metrics.replays.entries().filter(([, count]) => count > 0)
     t.same(counted, result === undefined ? [] : [[result, 1]])
   }
@@ -271,7 +272,7 @@ t.test(
   async (t) => {
     const { metrics, expose } = open()
     metrics.requestBegan()
-    metrics.requestEnded('GET', 200, { ...JOURNAL, sentAt: 1, answeredAt: 2 }, 3)
+    metrics.requestEnded('GET', 200, { ...JOURNAL, sentAt: 1, respondedAt: 2 }, 3)
     metrics.denied('host')
     const { text } = await expose()
     const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readinessOf as readinessOfAll, type KeyState } from '../../src/admin/readiness.ts'
 import type { Phase } from '../../src/lifecycle.ts'
-import type { TokenFailure } from '../../src/token/token-failure.ts'
+import type { TokenFailure } from '../../src/token/token-response.ts'
 import type { TokenState } from '../../src/token/token-source.ts'
 
 const FAILED: TokenFailure = { kind: 'rejected', reason: 'answered 401 invalid_client' }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseCommandLine } from '../../src/commands/command-line.ts'
-import { configSchema, flagName } from '../../src/config/config-schema.ts'
+import { configSchema, flagName } from '../../src/config/settings.ts'
 
 const parse = (line: string) => parseCommandLine(line.split(' ').filter((word) => word !== ''))
 

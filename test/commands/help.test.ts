@@ -1,6 +1,6 @@
 import t from 'tap'
 import { helpText } from '../../src/commands/help.ts'
-import { configSchema, flagName, type Setting } from '../../src/config/config-schema.ts'
+import { configSchema, flagName, type Setting } from '../../src/config/settings.ts'
 
 const help = helpText()
 const flat = help.replaceAll(/\s+/g, ' ')

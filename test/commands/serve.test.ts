@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
-import type { Edge } from '../../src/commands/edge.ts'
-import { serve } from '../../src/commands/serve.ts'
+import type { Process } from '../../src/commands/process.ts'
+import { nodeAdvisory, serve } from '../../src/commands/serve.ts'
 import { createEdge as createEdgeOn } from '../fixtures/edge.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call } from '../fixtures/http-client.ts'
@@ -14,16 +14,16 @@ const KEY = {
   clientsecret: 'canary+secret/value=',
 }
 
-const createEdge = (environment: Edge['environment'], files: Record<string, string> = {}) =>
+const createEdge = (environment: Process['environment'], files: Record<string, string> = {}) =>
   createEdgeOn({ SKP_ADMIN_PORT: '0', ...environment }, files)
 
-const bound = (environment: Edge['environment'] = {}) =>
+const bound = (environment: Process['environment'] = {}) =>
   createEdge(
     { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', ...environment },
     { 'key.json': JSON.stringify(KEY) },
   )
 
-const run = async (t: Test, edge: Edge, flags = {}) => {
+const run = async (t: Test, edge: Process, flags = {}) => {
   const outcome = await serve(edge, flags)
   if (typeof outcome === 'number') return outcome
   t.teardown(() => outcome.stop())
@@ -42,7 +42,7 @@ t.test('says where it listens, what for, and where the key came from', async (t)
     {
       msg: 'key from SKP_KEY_FILE key.json; a new one is taken over when it appears there',
       base_url: KEY.entities,
-      mount: '/',
+      route: '/',
     },
     { msg: /^listening on http:\/\/127\.0\.0\.1:\d+$/, address: String },
   ])
@@ -63,7 +63,7 @@ t.test('is readable on a terminal, and JSON where asked for', async (t) => {
 })
 
 t.test('colour is for terminals, and for those who have not refused it', async (t) => {
-  const shown = async (isTTY: boolean, environment: Edge['environment'], broken = '') => {
+  const shown = async (isTTY: boolean, environment: Process['environment'], broken = '') => {
     const { edge, stdout, stderr } = bound({
       SKP_LOG_FORMAT: 'pretty',
       SKP_CA_FILE: broken,
@@ -83,7 +83,7 @@ t.test('colour is for terminals, and for those who have not refused it', async (
 })
 
 t.test('refuses to start with all problems, by exit code', async (t) => {
-  const cases: readonly [string, Edge['environment'], number, readonly RegExp[]][] = [
+  const cases: readonly [string, Process['environment'], number, readonly RegExp[]][] = [
     [
       'no binding',
       { SKP_KEY_FILE: '' },
@@ -97,7 +97,7 @@ t.test('refuses to start with all problems, by exit code', async (t) => {
       [/ {6}VCAP_SERVICES {30}no match among "o" \(other\)\n/],
     ],
     [
-      'two mounts without one',
+      'two routes without one',
       { SKP_KEY_FILE: '', SKP_MOUNTS: '/a=x:entities,/b=x:entities' },
       3,
       [/"x"/],
@@ -268,3 +268,32 @@ t.test('warns of a Node that loses header fields', async (t) => {
   const [line] = stdout().split('\n')
   t.match(JSON.parse(line as string), { level: 'warn', msg: /^Node 20\.19\.0 .*CVE-2026-58044/ })
 })
+
+const AFFECTED = [
+  'v20.19.0',
+  'v20.99.9',
+  'v21.7.3',
+  'v22.23.1',
+  'v22.9.9',
+  'v23.11.1',
+  'v24.18.0',
+  'v24.17.9',
+  'v25.9.0',
+  'v26.5.0',
+  'v26.0.0',
+]
+const FIXED = ['v22.23.2', 'v22.24.0', 'v24.18.1', 'v24.18.10', 'v24.21.0', 'v26.5.1', 'v27.0.0']
+
+for (const version of AFFECTED) {
+  t.test(`Node ${version} is told of, and what to do`, async (t) => {
+    const told = nodeAdvisory(version) ?? ''
+    t.ok(told.startsWith(`Node ${version.slice(1)} loses`))
+    t.match(told, /CVE-2026-58044.*update Node to 22\.23\.2, 24\.18\.1, 26\.5\.1/)
+  })
+}
+
+for (const version of FIXED) {
+  t.test(`Node ${version} is not told of`, async (t) => {
+    t.equal(nodeAdvisory(version), undefined)
+  })
+}

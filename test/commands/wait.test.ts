@@ -1,7 +1,7 @@
 /** `wait` against real servers; the time is the test's. */
 import t, { type Test } from 'tap'
 import type { ServerResponse } from 'node:http'
-import { localUrl } from '../../src/commands/local-url.ts'
+import { localUrl } from '../../src/commands/serve.ts'
 import { wait } from '../../src/commands/wait.ts'
 import { createEdge } from '../fixtures/edge.ts'
 import { freePort } from '../fixtures/free-port.ts'

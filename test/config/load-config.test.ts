@@ -20,7 +20,7 @@ const DEFAULTS = {
   keyFile: undefined,
   keyPoll: 30_000,
   target: 'entities',
-  mounts: [{ prefix: '', binding: undefined, target: 'entities' }],
+  routes: [{ prefix: '', binding: undefined, target: 'entities' }],
   access: 'read-write',
   allow: undefined,
   allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
@@ -66,13 +66,13 @@ t.test('a variable sets a setting, and a flag wins over it', async (t) => {
     ...DEFAULTS,
     port: 3000,
     target: 'endpoints.api',
-    mounts: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
+    routes: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
   })
   t.strictSame(config(environment, { port: '4000' }), {
     ...DEFAULTS,
     port: 4000,
     target: 'endpoints.api',
-    mounts: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
+    routes: [{ prefix: '', binding: undefined, target: 'endpoints.api' }],
   })
 })
 

@@ -1,15 +1,17 @@
 import t from 'tap'
-import { allowRules } from '../../src/config/allow-rules.ts'
 import {
+  allowRules,
   choice,
   delay,
   hosts,
   integer,
+  routeList,
+  quotedInput,
   secret,
+  type SettingType,
   size,
   text,
   timeLimit,
-  type SettingType,
 } from '../../src/config/setting-types.ts'
 
 const VALUES: readonly [SettingType<unknown>, Record<string, unknown>][] = [
@@ -116,4 +118,64 @@ t.test('every type says what it expects', async (t) => {
   t.equal(integer(1, 9).expects, 'a whole number from 1 to 9')
   t.equal(choice('on', 'off').expects, 'one of on, off')
   t.equal(choice('on', 'off').name, 'on | off')
+})
+
+t.test('names base URLs by prefix, and bindings where there are several', async (t) => {
+  for (const [text, expected] of [
+    ['/=entities', [{ prefix: '', binding: undefined, target: 'entities' }]],
+    [
+      '/=entities, /management=management',
+      [
+        { prefix: '', binding: undefined, target: 'entities' },
+        { prefix: '/management', binding: undefined, target: 'management' },
+      ],
+    ],
+    [
+      '/dev=intas-dev:entities,/a/b.c=intas prod:endpoints.api',
+      [
+        { prefix: '/dev', binding: 'intas-dev', target: 'entities' },
+        { prefix: '/a/b.c', binding: 'intas prod', target: 'endpoints.api' },
+      ],
+    ],
+  ] as const) {
+    t.same(routeList.parse(text), expected, text)
+  }
+})
+
+t.test('refuses what could not be told apart, or be reached', async (t) => {
+  for (const text of [
+    '',
+    'entities',
+    '=entities',
+    '/',
+    '/=',
+    'x=entities',
+    '/x/=entities',
+    '//=entities',
+    '/..=entities',
+    '/a/../b=entities',
+    '/.x=entities',
+    '/%61=entities',
+    '/a?b=entities',
+    '/-=entities',
+    '/-/x=entities',
+    '/=a:b:c',
+    '/=a=b',
+    '/=:entities',
+    '/=entities,/=management',
+    '/=entities,',
+  ]) {
+    t.equal(routeList.parse(text), undefined, JSON.stringify(text))
+  }
+})
+
+t.test('settings are repeated, so that the user finds them', async (t) => {
+  for (const value of ['5', '', 'sevre', 'GET|HEAD /Vendor*', 'x'.repeat(60)]) {
+    t.equal(quotedInput(value), JSON.stringify(value))
+  }
+})
+
+t.test('what may be a pasted key is not', async (t) => {
+  const pasted = ['{"clientsecret":"canary"}', 'a\ncanary', '"canary"', `canary${'x'.repeat(60)}`]
+  for (const value of pasted) t.notMatch(quotedInput(value), /canary/)
 })

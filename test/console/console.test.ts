@@ -160,7 +160,7 @@ t.test('the stream tells of each request, and of no secret', async (t) => {
         origin: 'a test',
         watched: false,
         tokenHost: /^127\.0\.0\.1:\d+$/,
-        mounts: [{ prefix: '/', baseUrl: /\/base\/v1$/ }],
+        routes: [{ prefix: '/', baseUrl: /\/base\/v1$/ }],
         token: { freshness: 'fresh', outcome: 'granted', reason: null },
         timeline: { token: { lifetime: 43_199_000 } },
       },

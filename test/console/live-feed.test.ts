@@ -3,24 +3,23 @@ import t from 'tap'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { statusOf, type ConsoleViews } from '../../src/console/console-sample.ts'
-import { ConsoleDoor } from '../../src/console/console-door.ts'
+import { ConsoleDoor } from '../../src/console/console.ts'
 import { LiveFeed } from '../../src/console/live-feed.ts'
-import { RequestRecorder } from '../../src/console/request-recorder.ts'
-import { RequestWatch } from '../../src/console/request-watch.ts'
-import { openJournal, type Journal } from '../../src/proxy/journal.ts'
+import { RequestRecorder, RequestWatch } from '../../src/console/request-recorder.ts'
+import { openRequestContext, type RequestContext } from '../../src/proxy/request-context.ts'
 import { noTracing } from '../../src/tracing/tracing.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
 const arrival = (url: string, method = 'GET'): IncomingMessage =>
   ({ url, method, headers: { 'x-correlation-id': 'c-1' } }) as unknown as IncomingMessage
 
-const journalOf = (url: string, changes: Partial<Journal> = {}): Journal => ({
-  ...openJournal(arrival(url), 0, noTracing.open),
+const journalOf = (url: string, changes: Partial<RequestContext> = {}): RequestContext => ({
+  ...openRequestContext(arrival(url), 0, noTracing.open),
   ...changes,
 })
 
 const record = (recorder: RequestRecorder, url: string, durationMs = 1, status = 200): void =>
-  recorder.record({ request: arrival(url), status, journal: journalOf(url), durationMs, at: 5 })
+  recorder.record({ request: arrival(url), status, context: journalOf(url), durationMs, at: 5 })
 
 t.test('a request is shown without its query, or what may hold a password', async (t) => {
   const recorder = new RequestRecorder()
@@ -40,11 +39,11 @@ t.test('a request is shown without its query, or what may hold a password', asyn
 t.test('times, token, origin and id of a request are kept', async (t) => {
   const recorder = new RequestRecorder()
   const request = arrival('/Vendor', 'PATCH')
-  const sent = journalOf('/Vendor', { sentAt: 10, answeredAt: 32.26, token: 'waited' })
-  recorder.record({ request, status: 204, journal: sent, durationMs: 40.04, at: 7 })
+  const sent = journalOf('/Vendor', { sentAt: 10, respondedAt: 32.26, token: 'waited' })
+  recorder.record({ request, status: 204, context: sent, durationMs: 40.04, at: 7 })
   const failed = journalOf('/Vendor', { failure: 'token_unavailable', sentAt: 10 })
-  recorder.record({ request, status: 503, journal: failed, durationMs: 1, at: 8 })
-  recorder.record({ request, status: undefined, journal: journalOf('/'), durationMs: 1, at: 9 })
+  recorder.record({ request, status: 503, context: failed, durationMs: 1, at: 8 })
+  recorder.record({ request, status: undefined, context: journalOf('/'), durationMs: 1, at: 9 })
   t.match(recorder.since(0), [
     {
       id: 1,
@@ -210,7 +209,7 @@ t.test('why there is no token, and why a new key is refused, is told in words', 
     origin: 'a test',
     watched: true,
     tokenHost: 'auth.example',
-    mounts: [],
+    routes: [],
     credential: { ageSeconds: 1, expiresInSeconds: undefined },
     timeline: { token: undefined, renewalIn: 5 },
     state: {

@@ -1,7 +1,6 @@
 // The demo's Entities API as an OData V2 service, over real sockets.
 import t from 'tap'
-import { dispatcher, send, startServers } from '../fixtures/demo-servers.ts'
-import type { Entity } from '../fixtures/demo-servers.ts'
+import { dispatcher, type Entity, send, startServers } from '../fixtures/demo-servers.ts'
 
 const { api, authorize, close } = await startServers()
 const authorization = await authorize()

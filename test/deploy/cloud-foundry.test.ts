@@ -5,7 +5,7 @@
 import t from 'tap'
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { configSchema } from '../../src/config/config-schema.ts'
+import { configSchema } from '../../src/config/settings.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Env = Readonly<Record<string, string | number>>
@@ -102,7 +102,7 @@ t.test('the binding is to an instance of the offering that the program looks for
 })
 
 t.test('health is asked where the program answers', async (t) => {
-  const probes = read('src/admin/probes.ts')
+  const probes = read('src/admin/readiness.ts')
   for (const name of HEALTH.filter((name) => name.endsWith('endpoint'))) {
     t.ok(probes.includes(`'${String(app[name])}'`), name)
   }

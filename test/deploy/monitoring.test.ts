@@ -2,7 +2,7 @@
 import t from 'tap'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { SERIES_NAMES } from '../../src/admin/metric-catalogue.ts'
+import { SERIES_NAMES } from '../../src/admin/exposition.ts'
 import { missing, run } from './tools.ts'
 
 const ALERTS = 'helm/service-key-proxy/files/alerts.yaml'

@@ -1,7 +1,7 @@
 /** Names in the files of the deployments, held against the tables of the program. */
 import t from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
-import { configSchema, type Setting } from '../../src/config/config-schema.ts'
+import { configSchema, type Setting } from '../../src/config/settings.ts'
 import { valuesTable } from '../../scripts/values-table.ts'
 
 const read = (path: string): string => readFileSync(path, 'utf8')

@@ -11,7 +11,7 @@ export interface LoadOptions {
 }
 
 /** Longer than the proxy lets anybody wait: then the answer counts as lost. */
-const ANSWER_LIMIT_MS = 20_000
+const RESPONSE_LIMIT_MS = 20_000
 
 type Plan = Pick<Call, 'id' | 'method'>
 
@@ -57,7 +57,7 @@ export class Load {
     this.#schedule()
   }
 
-  /** Resolves when the last call is over, which is after `ANSWER_LIMIT_MS` at most. */
+  /** Resolves when the last call is over, which is after `RESPONSE_LIMIT_MS` at most. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.all(this.#pending)
@@ -106,7 +106,7 @@ export class Load {
       agent: this.#agent,
       method,
       path: pathFor(plan),
-      signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
+      signal: AbortSignal.timeout(RESPONSE_LIMIT_MS),
       headers: {
         'x-request-id': id,
         ...(body === undefined

@@ -4,10 +4,10 @@ import { Writable } from 'node:stream'
 import t from 'tap'
 import { accessLog, type AccessLogOptions } from '../../src/logging/access-log.ts'
 import { createLogger } from '../../src/logging/logger.ts'
-import type { Journal } from '../../src/proxy/journal.ts'
+import type { RequestContext } from '../../src/proxy/request-context.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 
-const JOURNAL: Journal = {
+const JOURNAL: RequestContext = {
   ids: { requestId: 'request', correlationId: 'correlation' },
   path: '/Vendor',
   startedAt: 1_000,
@@ -19,7 +19,7 @@ const JOURNAL: Journal = {
 interface Scene {
   /** `null`: the request has none. */
   readonly target?: string | null
-  readonly journal?: Partial<Journal>
+  readonly context?: Partial<RequestContext>
   /** Status of the head that was sent, if one was. */
   readonly status?: number | undefined
   readonly finished?: boolean
@@ -40,7 +40,7 @@ const requestFor = (target: string | null, headers: IncomingHttpHeaders) => {
 
 /** The record that is written about a request. */
 const record = async (scene: Scene) => {
-  const { target = '/Vendor', journal, status, finished = true, headers = {}, options } = scene
+  const { target = '/Vendor', context, status, finished = true, headers = {}, options } = scene
   const lines: string[] = []
   const destination = new Writable({
     write(chunk, _encoding, done) {
@@ -55,7 +55,7 @@ const record = async (scene: Scene) => {
   Object.defineProperty(response, 'writableFinished', { value: finished })
   const { opened, done } = accessLog({ log, query: false, caller: false, ...options })
   opened(request)
-  done(request, response, { ...JOURNAL, ...journal }, 1_012.3456)
+  done(request, response, { ...JOURNAL, ...context }, 1_012.3456)
   t.equal(lines.length, 1)
   return JSON.parse(lines.join('')) as Record<string, unknown>
 }
@@ -85,7 +85,7 @@ t.test('an answered request is one record with the field names of SAP', async (t
 
 t.test('the query is left out: filters carry personal data', async (t) => {
   const target = "/Vendor?$filter=Name%20eq%20'Ada'?x=Ada"
-  const fields = await record({ target, status: 200, journal: { path: target } })
+  const fields = await record({ target, status: 200, context: { path: target } })
   t.equal(fields['request'], '/Vendor')
   t.notMatch(JSON.stringify(fields), 'Ada')
 })
@@ -126,8 +126,8 @@ t.test('an answer of the API is information, whatever its status', async (t) => 
 })
 
 t.test('an answer of the proxy itself is a warning with its code', async (t) => {
-  const journal = { failure: 'upstream_timeout' } as const
-  t.match(await record({ status: 504, journal }), {
+  const context = { failure: 'upstream_timeout' } as const
+  t.match(await record({ status: 504, context }), {
     level: 'warn',
     response_status: 504,
     error_code: 'upstream_timeout',
@@ -135,8 +135,8 @@ t.test('an answer of the proxy itself is a warning with its code', async (t) => 
 })
 
 t.test('a refused request says which rule refused it', async (t) => {
-  const journal = { failure: 'not_allowed', denied: 'origin' } as const
-  t.match(await record({ status: 403, journal }), { error_code: 'not_allowed', denied: 'origin' })
+  const context = { failure: 'not_allowed', denied: 'origin' } as const
+  t.match(await record({ status: 403, context }), { error_code: 'not_allowed', denied: 'origin' })
 })
 
 t.test('a probe is of interest to few', async (t) => {

@@ -2,13 +2,16 @@ import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { cloudFoundryFields } from '../../src/logging/cloud-foundry-fields.ts'
+import { cloudFoundryFields } from '../../src/logging/access-log.ts'
+import { tracingLog } from '../../src/logging/key-log.ts'
 import { BatchedDestination } from '../../src/logging/log-destination.ts'
-import { createLogger, type LoggerOptions } from '../../src/logging/logger.ts'
-import { redactedLines } from '../../src/logging/redacted-lines.ts'
-import { Redactor } from '../../src/logging/redaction.ts'
-import { timestamps } from '../../src/logging/timestamp.ts'
-import { tracingLog } from '../../src/logging/tracing-log.ts'
+import {
+  createLogger,
+  lineWriter,
+  type LoggerOptions,
+  timestamps,
+} from '../../src/logging/logger.ts'
+import { redactedLines, Redactor } from '../../src/logging/redaction.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
 const SECRET = 's3cret-of-the-key'
@@ -206,4 +209,22 @@ t.test('a terminal shows a readable line, redacted as well', async (t) => {
   await arrival
   const [line = ''] = lines.map(stripVTControlCharacters)
   t.match(line, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: GET \/Vendor 200 \{"token":"\[redacted\]"\}\n$/)
+})
+
+const withoutTime = (line: string | undefined): string =>
+  (line ?? '').replace(/"written_at":"[^"]+","written_ts":\d+/, '"written"')
+
+t.test('a line has what pino gives to all lines of the logger', async (t) => {
+  const lines: string[] = []
+  const log = await createLogger({
+    level: 'info',
+    format: 'json',
+    destination: { write: (line) => void lines.push(line) },
+    fields: { component_id: 'app', component_instance: '1' },
+  })
+  log.warn({ type: 'request', path: '/Vendor' }, 'done')
+  lineWriter(log)('warn', ',"type":"request","path":"/Vendor","msg":"done"')
+  const [ofPino, ours] = lines
+  t.equal(withoutTime(ours), withoutTime(ofPino))
+  t.match(ours, /"written_ts":\d{19}/)
 })

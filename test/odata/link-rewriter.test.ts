@@ -2,15 +2,15 @@ import t from 'tap'
 import * as fc from 'fast-check'
 import { LinkRewriter, LinkTable } from '../../src/odata/link-rewriter.ts'
 import type { Link } from '../../src/odata/link-target.ts'
-import { rewritableType } from '../../src/odata/rewritable-type.ts'
+import { rewritableType } from '../../src/odata/media-type.ts'
 
 const HOST = 'intas-api.cfapps.eu10.hana.ondemand.com'
 const BASE = `https://${HOST}/intas/entities/v1`
 const PROXY = 'http://localhost:8080'
 
-const link = (base: string, mount = '', pathAbsolute = true): Link => ({
+const link = (base: string, route = '', pathAbsolute = true): Link => ({
   base: new URL(base),
-  replacement: PROXY + mount,
+  replacement: PROXY + route,
   pathAbsolute,
 })
 

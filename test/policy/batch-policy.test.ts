@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { allowRules } from '../../src/config/allow-rules.ts'
+import { allowRules } from '../../src/config/setting-types.ts'
 import { readBatch } from '../../src/odata/batch-reader.ts'
 import type { AccessRules } from '../../src/policy/access-policy.ts'
 import { judgeBatch } from '../../src/policy/batch-policy.ts'

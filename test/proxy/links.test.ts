@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { LinkDirectory } from '../../src/proxy/links.ts'
-import type { Mount } from '../../src/proxy/mount.ts'
+import type { Route } from '../../src/proxy/route.ts'
 import { exchange, type Call } from '../fixtures/http-client.ts'
 import {
   JSON_TYPE,
@@ -146,24 +146,24 @@ t.test('links of the proxy in bodies become those of the API', async (t) => {
   t.equal(api.requests.at(-1)?.body.toString(), proxy, 'a raw value')
 })
 
-const mountAt = (prefix: string, base: string, tokens: object): Mount =>
+const mountAt = (prefix: string, base: string, tokens: object): Route =>
   ({
     prefix,
     baseUrl: new URL(base),
     basePath: new URL(base).pathname.replace(/\/$/, ''),
     tokens,
-  }) as Mount
+  }) as Route
 
 const requestTo = (host: string, localAddress = '127.0.0.1'): IncomingMessage =>
   ({ headers: { host }, socket: { localAddress, localPort: 8080 } }) as IncomingMessage
 
-t.test('links to another mount of the same key lead there; of another key, nowhere', async (t) => {
+t.test('links to another route of the same key lead there; of another key, nowhere', async (t) => {
   const [key, otherKey] = [{}, {}]
   const entities = mountAt('', 'https://api.example/intas/entities/v1', key)
   const management = mountAt('/management', 'https://api.example/intas/management/v1', key)
   const tenant = mountAt('/tenant', 'https://api.example/intas/entities/v1', otherKey)
-  const mounts = [entities, management, tenant]
-  const directory = new LinkDirectory(() => mounts)
+  const routes = [entities, management, tenant]
+  const directory = new LinkDirectory(() => routes)
   const { targets } = directory.linksFor(requestTo('proxy'), entities).toCaller.table
   t.same(
     targets.map(({ path, replacement }) => [path, replacement]),
@@ -191,40 +191,40 @@ t.test('links to another mount of the same key lead there; of another key, nowhe
 })
 
 t.test('a name that is none is not copied into links', async (t) => {
-  const mount = mountAt('', 'https://api.example/v1', {})
-  const directory = new LinkDirectory(() => [mount])
+  const route = mountAt('', 'https://api.example/v1', {})
+  const directory = new LinkDirectory(() => [route])
   for (const host of ['a"b', 'a/b', 'user@host', 'host:99999', 'a b', '<a>']) {
-    const { targets } = directory.linksFor(requestTo(host), mount).toCaller.table
+    const { targets } = directory.linksFor(requestTo(host), route).toCaller.table
     t.equal(targets[0]?.replacement, 'http://127.0.0.1:8080', host)
   }
 })
 
-t.test('links are compiled once per mount and name, and anew when mounts change', async (t) => {
-  const mount = mountAt('', 'https://api.example/', {})
-  let mounts: readonly Mount[] = [mount]
-  const directory = new LinkDirectory(() => mounts)
-  const first = directory.linksFor(requestTo('a'), mount)
-  t.equal(directory.linksFor(requestTo('a'), mount), first)
-  t.not(directory.linksFor(requestTo('b'), mount), first)
+t.test('links are compiled once per route and name, and anew when routes change', async (t) => {
+  const route = mountAt('', 'https://api.example/', {})
+  let routes: readonly Route[] = [route]
+  const directory = new LinkDirectory(() => routes)
+  const first = directory.linksFor(requestTo('a'), route)
+  t.equal(directory.linksFor(requestTo('a'), route), first)
+  t.not(directory.linksFor(requestTo('b'), route), first)
   const former = mountAt('', 'https://former.example/', {})
   const { table } = directory.linksFor(requestTo('a'), former).toCaller
-  t.equal(table.targets[0]?.host, 'former.example', 'a mount whose requests are still under way')
-  mounts = [mount]
-  t.not(directory.linksFor(requestTo('a'), mount), first)
-  const { targets } = directory.linksFor(requestTo('', '::1'), mount).toCaller.table
+  t.equal(table.targets[0]?.host, 'former.example', 'a route whose requests are still under way')
+  routes = [route]
+  t.not(directory.linksFor(requestTo('a'), route), first)
+  const { targets } = directory.linksFor(requestTo('', '::1'), route).toCaller.table
   t.equal(targets[0]?.replacement, 'http://[::1]:8080')
   t.equal(targets[0]?.pathAbsolute, false, 'a path below nothing is right as it is')
   const { rewriteLine } = directory.linksFor(
     requestTo('a'),
     mountAt('/m', 'https://b/v1', {}),
   ).toApi
-  t.equal(rewriteLine('GET /x HTTP/1.1'), 'GET /x HTTP/1.1', 'the path of another mount')
+  t.equal(rewriteLine('GET /x HTTP/1.1'), 'GET /x HTTP/1.1', 'the path of another route')
 })
 
 t.test('a part that names us by path names the API relative to its base, if it can', async (t) => {
-  const [mount, root] = [mountAt('/m', 'https://b/v1', {}), mountAt('', 'https://a/v1', {})]
-  const directory = new LinkDirectory(() => [mount, root])
-  const own = directory.linksFor(requestTo('a'), mount).toApi
+  const [route, root] = [mountAt('/m', 'https://b/v1', {}), mountAt('', 'https://a/v1', {})]
+  const directory = new LinkDirectory(() => [route, root])
+  const own = directory.linksFor(requestTo('a'), route).toApi
   for (const [target, expected] of [
     ['/m/Vendor?$top=1', 'Vendor?$top=1'],
     ['/m/Vendor/x:y', 'Vendor/x:y'],

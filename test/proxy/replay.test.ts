@@ -1,6 +1,15 @@
-import t, { type Test } from 'tap'
 import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import {
+  isRepeatable,
+  judgeUnauthorized,
+  type UnauthorizedOptions,
+  type UnauthorizedRequest,
+  type Verdict,
+} from '../../src/proxy/replay.ts'
+import type { RequestBody } from '../../src/proxy/request-body.ts'
 import { call, type Call } from '../fixtures/http-client.ts'
 import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -318,5 +327,140 @@ for (const challenge of ['Bearer', CHALLENGE, INSUFFICIENT]) {
     }
     t.same(seen(), ['token-1', 'token-1'])
     t.equal(tokens.requests.length, 1)
+  })
+}
+
+/** An API that refuses the first token it sees for each path. */
+const startOfRepeatableMethod = async (t: Parameters<typeof startServer>[0]) => {
+  const seen = new Set<string>()
+  const api = await startServer(t, (request, response) => {
+    const known = seen.has(request.url)
+    seen.add(request.url)
+    response.writeHead(known ? 200 : 401).end()
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  return { api, port }
+}
+
+t.test('a write that hides in a GET is not sent twice', async (t) => {
+  for (const [path, headers] of [
+    ['/a', { 'X-HTTP-Method': 'POST' }],
+    ['/b', { 'x-http-method-override': 'DELETE' }],
+    ['/c?_method=POST', {}],
+    ['/d', { 'X-HTTP-Method': 'POST, GET' }],
+  ] as const) {
+    const { api, port } = await startOfRepeatableMethod(t)
+    const answer = await call(port, { path, headers })
+    t.equal(answer.headers['x-error-code'], 'token_refreshed_retry', path)
+    t.equal(api.requests.length, 1)
+  }
+})
+
+t.test('a plain read is', async (t) => {
+  for (const [path, headers] of [
+    ['/a', {}],
+    ['/b?$top=1&method=x', { 'X-HTTP-Method': 'GET' }],
+  ] as const) {
+    const { api, port } = await startOfRepeatableMethod(t)
+    t.equal((await call(port, { path, headers })).status, 200, path)
+    t.equal(api.requests.length, 2)
+  }
+})
+
+const REQUEST: UnauthorizedRequest = { method: 'GET', body: null, replayed: false }
+const OPTIONS: UnauthorizedOptions = { replayWrites: false, passUnauthorized: false }
+
+const BODIESOfUnauthorizedReplay: Readonly<Record<string, RequestBody>> = {
+  no: null,
+  'a held': Buffer.from('{}'),
+  'an empty held': Buffer.alloc(0),
+  'a streamed': new PassThrough(),
+}
+
+/** @param renewed whether another token is there or on its way */
+const judge = (
+  request: Partial<UnauthorizedRequest>,
+  options: Partial<UnauthorizedOptions> = {},
+  renewed = true,
+) => {
+  let told = 0
+  const verdict = judgeUnauthorized({ ...REQUEST, ...request }, { ...OPTIONS, ...options }, () => {
+    told += 1
+    return renewed
+  })
+  return { verdict, told }
+}
+
+const verdictIf = (replayed: boolean): Verdict => (replayed ? 'replay' : 'token_refreshed_retry')
+
+type Replays = readonly [off: boolean, on: boolean]
+
+/** Whether it is replayed, with SKP_REPLAY_WRITES off and on. */
+const REPLAYED: Readonly<Record<string, Readonly<Record<string, Replays>>>> = {
+  no: {
+    'GET HEAD OPTIONS PUT DELETE': [true, true],
+    'POST PATCH MERGE QUERY LOCK get': [false, true],
+  },
+  'a held': {
+    'GET HEAD OPTIONS': [true, true],
+    'PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, true],
+  },
+  'an empty held': {
+    'GET HEAD OPTIONS': [true, true],
+    'PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, true],
+  },
+  'a streamed': {
+    'GET HEAD OPTIONS PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, false],
+  },
+}
+
+for (const [body, rows] of Object.entries(REPLAYED)) {
+  for (const [methods, [off, on]] of Object.entries(rows)) {
+    for (const method of methods.split(' ')) {
+      t.test(`${method} with ${body} body: the first 401`, async (t) => {
+        const request = { method, body: BODIESOfUnauthorizedReplay[body] as RequestBody }
+        t.strictSame(judge(request), { verdict: verdictIf(off), told: 1 })
+        t.strictSame(judge(request, { replayWrites: true }), { verdict: verdictIf(on), told: 1 })
+      })
+    }
+  }
+}
+
+const HOPELESS = {
+  'the second 401': [{ replayed: true }, true],
+  'a 401 that no new token follows': [{ replayed: false }, false],
+  'the second 401 that no new token follows': [{ replayed: true }, false],
+} as const
+
+for (const [title, [request, renewed]] of Object.entries(HOPELESS)) {
+  for (const replayWrites of [false, true]) {
+    for (const [name, body] of Object.entries(BODIESOfUnauthorizedReplay)) {
+      t.test(`${title}: no replay with ${name} body, writes ${replayWrites}`, async (t) => {
+        const told = { told: 1 }
+        t.strictSame(judge({ ...request, body }, { replayWrites }, renewed), {
+          verdict: 'upstream_rejected_token',
+          ...told,
+        })
+        const passing = { replayWrites, passUnauthorized: true }
+        t.strictSame(judge({ ...request, body }, passing, renewed), { verdict: 'pass', ...told })
+      })
+    }
+  }
+}
+
+t.test('a 401 that can be cured is not passed on, whatever SKP_PASS_401 says', async (t) => {
+  const options = { passUnauthorized: true }
+  t.equal(judge({}, options).verdict, 'replay')
+  t.equal(judge({ method: 'POST' }, options).verdict, 'token_refreshed_retry')
+})
+
+const REPEATABLE = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
+
+for (const method of [...REPEATABLE, 'POST', 'PATCH', 'MERGE', 'QUERY', '']) {
+  const expected = REPEATABLE.includes(method)
+  t.test(`${method || 'no method'} without a body may be repeated: ${expected}`, async (t) => {
+    t.equal(isRepeatable(method, null), expected)
+    t.equal(isRepeatable(method, Buffer.from('{}')), false, 'never with a body')
+    t.equal(isRepeatable(method, new PassThrough()), false, 'nor with a streamed one')
   })
 }

@@ -86,14 +86,14 @@ t.test('of a streamed answer it ends with the head', async (t) => {
 t.test('waiting between two tries counts for the token, and not for the API', async (t) => {
   let now = 0
   const timing = new ServerTiming(() => now)
-  const journal = { startedAt: 0, token: 'replayed', sentAt: 2 } as const
+  const context = { startedAt: 0, token: 'replayed', sentAt: 2 } as const
   now = 10
   timing.waits()
   now = 14
-  timing.goesOn(journal)
+  timing.goesOn(context)
   now = 20
   t.equal(
-    timing.describe(journal),
+    timing.describe(context),
     'token;desc="refreshed";dur=4.0, upstream;dur=14.0, total;dur=20.0',
   )
 })

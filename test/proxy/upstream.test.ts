@@ -1,11 +1,12 @@
 /** Pitfall 8: kept connections die under requests, and a second try must not become a second write. */
-import t, { type Test } from 'tap'
 import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { Client } from 'undici'
+import { systemCode } from '../../src/errors.ts'
+import { type ConnectionAware, UpstreamPool, withVettedFields } from '../../src/proxy/upstream.ts'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
-import { systemCode } from '../../src/errors.ts'
-import { UpstreamPool, type ConnectionAware } from '../../src/proxy/upstream.ts'
 
 /** Answers once per connection, then closes it when the next request arrives. */
 const dyingApi = (t: Test, seen: string[]) =>
@@ -33,6 +34,9 @@ const poolOfOne = (origin: string): UpstreamPool =>
     idleTimeout: 5_000,
     maxHeaderSize: 8_192,
   })
+
+const answer = (socket: Socket): void =>
+  void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
 
 t.test('a kept connection that dies under a GET costs nobody an error', async (t) => {
   const seen: string[] = []
@@ -95,8 +99,6 @@ t.test('nor is one that takes the place of an old one', async (t) => {
 
 t.test('no request waits behind another while a connection may be opened', async (t) => {
   let first: Socket | undefined
-  const answer = (socket: Socket): void =>
-    void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
   const api = await startRawServer(t, (socket) => {
     socket.on('data', () => {
       if (first === undefined) first = socket
@@ -153,4 +155,55 @@ t.test('a request that cannot be sent leaves its connection to the next one', as
     })
   t.equal(await ask(['no name', 'x']), 'UND_ERR_INVALID_ARG')
   t.equal(await ask([]), 'answered')
+})
+
+const TOKEN = ['authorization', 'Bearer token']
+
+const startApi = async (t: Test) => {
+  const seen: (string | undefined)[] = []
+  const server = await startServer(t, (request, response) => {
+    seen.push(request.headers.authorization)
+    response.end()
+  })
+  const client = new Client(server.url)
+  t.teardown(() => client.destroy())
+  return { seen, client }
+}
+
+const send = (client: Client): Promise<unknown> => client.request({ path: '/', method: 'GET' })
+
+t.test('the token goes out with the request that is made under it', async (t) => {
+  const { seen, client } = await startApi(t)
+  const answers: unknown[] = []
+  withVettedFields(TOKEN, () => answers.push(send(client)) > 0)
+  await Promise.all(answers)
+  t.same(seen, ['Bearer token'])
+})
+
+t.test('a second request under it has no token', async (t) => {
+  const { seen, client } = await startApi(t)
+  const answers: unknown[] = []
+  withVettedFields(TOKEN, () => answers.push(send(client), send(client)) > 0)
+  await Promise.all(answers)
+  t.same(seen, ['Bearer token', undefined])
+})
+
+t.test('where no request is made, the next one to another host gets no token', async (t) => {
+  const { seen, client } = await startApi(t)
+  withVettedFields(TOKEN, () => false)
+  t.throws(() =>
+    withVettedFields(TOKEN, () => {
+      throw new Error('refused')
+    }),
+  )
+  await send(client)
+  t.same(seen, [undefined])
+})
+
+t.test('without a token nothing is added', async (t) => {
+  const { seen, client } = await startApi(t)
+  const answers: unknown[] = []
+  withVettedFields(undefined, () => answers.push(send(client)) > 0)
+  await Promise.all(answers)
+  t.same(seen, [undefined])
 })

@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import { createDataServer } from '../../src/proxy/data-server.ts'
+import { createDataServer } from '../../src/proxy/server.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'

@@ -7,8 +7,8 @@ import {
   locateCredentials,
   locateServiceKey,
   type LocateOptions,
-} from '../../src/service-key/locate.ts'
-import { systemFiles } from '../../src/system-files.ts'
+} from '../../src/service-key/key-source.ts'
+import { systemFiles } from '../../src/commands/process.ts'
 import { KEYS, LAYOUTS, OFFERING, type Credentials } from '../fixtures/binding-layouts.ts'
 import { createKubeletVolume } from '../fixtures/kubelet-volume.ts'
 

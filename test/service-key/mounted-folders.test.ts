@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MAX_FILE_BYTES, type FileSystem } from '../../src/service-key/file-system.ts'
-import { locateServiceKey } from '../../src/service-key/locate.ts'
-import { systemFiles } from '../../src/system-files.ts'
+import { MAX_FILE_BYTES, type FileSystem } from '../../src/service-key/mounted-folders.ts'
+import { locateServiceKey } from '../../src/service-key/key-source.ts'
+import { systemFiles } from '../../src/commands/process.ts'
 import { createKubeletVolume } from '../fixtures/kubelet-volume.ts'
 
 const KEY = {

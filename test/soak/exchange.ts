@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 /** Longer than the proxy lets anybody wait: then the answer counts as lost. */
-const ANSWER_LIMIT_MS = 30_000
+const RESPONSE_LIMIT_MS = 30_000
 const MAX_TEXT = 4_096
 /** A reader that is slow reads so much, and then pauses. */
 const SLOW_PIECE = 128 * 1024
@@ -57,7 +57,7 @@ const read = async (answer: IncomingMessage, pause = 0): Promise<Answer> => {
   return { status: answer.statusCode, code, id: field(answer, 'x-soak-id'), text, check }
 }
 
-const signalFor = ({ leaveAfter = ANSWER_LIMIT_MS }: Exchange): AbortSignal =>
+const signalFor = ({ leaveAfter = RESPONSE_LIMIT_MS }: Exchange): AbortSignal =>
   AbortSignal.timeout(Math.ceil(leaveAfter))
 
 /** @throws what the connection throws, and when the caller leaves */

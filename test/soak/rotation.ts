@@ -1,4 +1,4 @@
-/** The key as Kubernetes mounts it, and a new one with an overlap in which both are good. */
+/** The key as Kubernetes routes it, and a new one with an overlap in which both are good. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createKubeletVolume, type KubeletVolume } from '../fixtures/kubelet-volume.ts'
@@ -24,7 +24,7 @@ export class RotatedKey {
     this.#fields = fields
   }
 
-  mount(path: string): void {
+  route(path: string): void {
     this.#volume = createKubeletVolume(path, this.#files(this.#issue()))
   }
 

@@ -72,7 +72,7 @@ const createParts = async ({ seed }: SoakOptions): Promise<Parts> => {
 }
 
 const start = async ({ key, grants }: Parts, folder: string) => {
-  key.mount(join(folder, 'bindings', 'intas'))
+  key.route(join(folder, 'bindings', 'intas'))
   const log = new LogWatch(() => [...key.issued, ...grants.all.map(({ value }) => value)])
   const adminPort = await freePortFrom(ADMIN_PORT_FROM)
   const proxy = await startProxy({

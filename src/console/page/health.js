@@ -1,5 +1,5 @@
 /** Whether all is well, at a glance; and if not, why, and what to do. */
-import { byId, element, fill, setText } from './dom.js'
+import { byId, element, fill, setText } from './format.js'
 import { remedyLink } from './problems.js'
 
 const CODES = {

@@ -1,7 +1,6 @@
 /** Requests per second and latency over time, drawn by uPlot. Colours are those of the style sheet. */
 import uPlot from './uplot.js'
-import { byId } from './dom.js'
-import { latencyText } from './format.js'
+import { byId, latencyText } from './format.js'
 
 const HEIGHT = 190
 const SPAN_S = 60

@@ -1,6 +1,5 @@
 /** What went wrong, in words, and what docs/errors.md says about it. */
-import { byId, element, fill, prose } from './dom.js'
-import { clockTime, count } from './format.js'
+import { byId, clockTime, count, element, fill, prose, toneOf } from './format.js'
 
 let sections = new Map()
 
@@ -105,3 +104,32 @@ export const showProblems = (problems) =>
         ]
       : problems.slice(0, MAX_SHOWN).map(problem),
   )
+
+/* FOLDED: Answers by status and by who made them. */
+
+const ORIGINS = {
+  api: 'the API',
+  caller: 'the caller left',
+  'service-key-proxy': 'this proxy',
+  'token-server': 'no token',
+}
+
+const bar = ({ status, origin, count: value }, most) => {
+  const track = element('span', { class: 'track', 'aria-hidden': 'true' }, element('span'))
+  track.firstChild.style.width = `${Math.max(1, (100 * value) / most)}%`
+  return element(
+    'li',
+    { 'data-tone': toneOf(status) },
+    element('span', { class: 'status' }, status === 'none' ? '–' : status),
+    element('span', { class: 'by' }, ORIGINS[origin]),
+    track,
+    element('span', { class: 'number' }, count(value)),
+  )
+}
+
+export const showResponses = (answers) =>
+  fill(byId('answers'), answers, () => {
+    if (answers.length === 0) return [element('li', { class: 'empty' }, 'No request so far.')]
+    const most = Math.max(...answers.map(({ count }) => count))
+    return answers.map((answer) => bar(answer, most))
+  })

@@ -1,6 +1,5 @@
 /** The last 100 requests: newest first, with a filter, and a pause to read in peace. */
-import { byId, element, setText } from './dom.js'
-import { clockTime, latencyText, toneOf } from './format.js'
+import { byId, clockTime, element, latencyText, setText, toneOf } from './format.js'
 
 const MAX_REQUESTS = 100
 

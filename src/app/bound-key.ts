@@ -1,0 +1,248 @@
+/**
+ * One service key for as long as the program runs: takes over what the platform replaces, without a
+ * break. A new key is used once it has yielded a token; until then, and if it does not, the old one
+ * stays.
+ */
+import type { Logger } from 'pino'
+import type { CredentialState } from '../admin/exposition.ts'
+import type { ProxyMetrics } from '../admin/metrics.ts'
+import type { KeyState } from '../admin/readiness.ts'
+import { elapsed, type Instant } from '../clock.ts'
+import type { KeyView } from '../console/console-sample.ts'
+import { tokenLog, watchCertificate } from '../logging/key-log.ts'
+import type { Route } from '../proxy/route.ts'
+import type { KeyReading, KeySource } from '../service-key/key-source.ts'
+import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
+import { type SnapshotOptions, KeySnapshot, type RoutedKeys } from './key-snapshot.ts'
+
+interface BoundKeyOptions extends SnapshotOptions {
+  readonly source: KeySource
+  /** What the source says at the start. */
+  readonly reading: KeyReading
+  readonly log: Logger
+  /** Told when `routes` has changed. */
+  readonly onRoutes: () => void
+}
+
+export class BoundKey {
+  readonly #options: BoundKeyOptions
+  readonly #draining = new Map<KeySnapshot, () => void>()
+  #snapshot: KeySnapshot
+  #takenAt: Instant
+  #refused: string | undefined
+  #origin: string
+  #asked = false
+  #reloading: Promise<void> | undefined
+  #endCertificateWatch: (() => void) | undefined
+  #closed = false
+
+  constructor(options: BoundKeyOptions) {
+    this.#options = options
+    this.#takenAt = options.clock.now()
+    this.#origin = options.reading.origin
+    this.#snapshot = this.#createSnapshot(options.reading.keys)
+  }
+
+  get routes(): readonly Route[] {
+    return this.#snapshot.routes
+  }
+
+  state(): KeyState {
+    const { source } = this.#options
+    return { name: source.name, token: this.#snapshot.tokens.state(), refused: this.#refused }
+  }
+
+  /** How old the key in use is, and how long its certificate lasts. */
+  credential(): CredentialState {
+    const now = this.#options.clock.now()
+    const { validity } = this.#snapshot
+    return {
+      ageSeconds: elapsed(this.#takenAt, now) / 1000,
+      expiresInSeconds: validity && (validity.notAfter - now.wall) / 1000,
+    }
+  }
+
+  /** What the console shows of it. */
+  view(): KeyView {
+    const { tokenHost, routes, tokens } = this.#snapshot
+    return {
+      origin: this.#origin,
+      watched: this.#options.reading.watch.length > 0,
+      tokenHost,
+      routes: routes.map(({ prefix, baseUrl }) => ({
+        prefix: `${prefix}/`,
+        baseUrl: baseUrl.origin + baseUrl.pathname,
+      })),
+      state: this.state(),
+      credential: this.credential(),
+      timeline: tokens.timeline(),
+    }
+  }
+
+  /** Fetches the first token. */
+  start(): void {
+    this.#snapshot.tokens.start()
+    this.#watchCertificate()
+  }
+
+  /**
+   * Reads the key again, and takes over what has changed. Never rejects. One at a time: what is
+   * asked for meanwhile happens once more after it.
+   */
+  reload(): Promise<void> {
+    this.#asked = true
+    this.#reloading ??= this.#reloadWhileAsked()
+    return this.#reloading
+  }
+
+  async #reloadWhileAsked(): Promise<void> {
+    while (this.#asked && !this.#closed) {
+      this.#asked = false
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await this.#reload()
+    }
+    this.#reloading = undefined
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#endCertificateWatch?.()
+    for (const cancel of this.#draining.values()) cancel()
+    const snapshots = [this.#snapshot, ...this.#draining.keys()]
+    await Promise.all(snapshots.map((snapshot) => snapshot.close()))
+  }
+
+  async #reload(): Promise<void> {
+    const { source, log, clock, metrics } = this.#options
+    const reading = source.read()
+    if (!reading.ok) return this.#refuse(reading.problems.join('; '))
+    const { keys } = reading
+    const snapshot = this.#snapshot
+    const known = snapshot.leadsWhere(keys)
+    if (known && snapshot.uses(keys)) {
+      this.#refused = undefined
+      return
+    }
+    const adopted = known ? await snapshot.adopt(keys) : await this.#succeed(keys)
+    if (this.#closed) return
+    if (!adopted) return this.#refuse('it yields no token')
+    this.#refused = undefined
+    this.#takenAt = clock.now()
+    this.#origin = reading.origin
+    metrics.reload('taken')
+    this.#watchCertificate()
+    log.info(`the service key has changed and is in use: ${reading.origin}`)
+  }
+
+  /** Another token server or base URL: everything is built anew beside the old. */
+  async #succeed(keys: RoutedKeys): Promise<boolean> {
+    const { clock, onRoutes } = this.#options
+    const next = this.#createSnapshot(keys)
+    const { ok } = await next.tokens.acquire()
+    if (!ok || this.#closed) {
+      await next.close()
+      return false
+    }
+    const old = this.#snapshot
+    const cancel = clock.schedule(DRAIN_MS, () => {
+      this.#draining.delete(old)
+      void old.close()
+    })
+    this.#draining.set(old, cancel)
+    this.#snapshot = next
+    onRoutes()
+    return true
+  }
+
+  #createSnapshot(keys: RoutedKeys): KeySnapshot {
+    const { log, clock, redactor, reading } = this.#options
+    const options =
+      reading.watch.length === 0 ? { ...this.#options, advice: ONLY_RESTART } : this.#options
+    const [{ key }] = keys
+    const snapshot: KeySnapshot = new KeySnapshot(options, keys, {
+      onOutcome: tokenLog({ log, clock, tokenHost: key.tokenEndpoint.host, redactor }),
+      // One that is still being tried must not wait for the reload that tries it.
+      onRejected: async () => {
+        if (snapshot === this.#snapshot) await this.reload()
+      },
+    })
+    return snapshot
+  }
+
+  #refuse(problem: string): void {
+    const { log, metrics } = this.#options
+    if (problem !== this.#refused) {
+      metrics.reload('refused')
+      log.error(
+        { reason: problem },
+        'the service key has changed, but cannot be used; the old one is kept',
+      )
+    }
+    this.#refused = problem
+  }
+
+  #watchCertificate(): void {
+    const { log, clock } = this.#options
+    const { validity } = this.#snapshot
+    this.#endCertificateWatch?.()
+    this.#endCertificateWatch = validity && watchCertificate({ log, clock, validity })
+  }
+}
+
+/* FOLDED: Every service key that is bound, what they serve together, and the watch on their places. */
+
+export interface BoundKeySource {
+  readonly source: KeySource
+  /** What it says at the start. */
+  readonly reading: KeyReading
+}
+
+export interface BoundKeysOptions extends Omit<SnapshotOptions, 'metrics'> {
+  readonly keys: readonly BoundKeySource[]
+  readonly log: Logger
+  readonly watch: KeyWatcherOptions['watch']
+}
+
+/** All keys, and what they serve together. */
+export const createKeys = (options: BoundKeysOptions, metrics: ProxyMetrics) => {
+  const several = options.keys.length > 1
+  let routes: readonly Route[] = []
+  const onRoutes = (): void => {
+    routes = keys.flatMap((key) => key.routes)
+  }
+  const logs = options.keys.map(({ source }) =>
+    several ? options.log.child({ key: source.name }) : options.log,
+  )
+  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }, index) => {
+    const log = logs[index] as Logger
+    return new BoundKey({ ...options, metrics, source, reading, log, onRoutes })
+  })
+  onRoutes()
+  return { keys, logs, routes: () => routes }
+}
+
+/** @returns a look at the keys on demand, and the end of the watch */
+export const watchKeys = (options: BoundKeysOptions, keys: readonly BoundKey[]): KeyWatcher[] =>
+  options.keys.flatMap(({ reading }, index) => {
+    const { watch: places } = reading
+    if (places.length === 0) return []
+    const onChange = (): void => void keys[index]?.reload()
+    const onProblem = (code: string, directory: string): void =>
+      options.log.warn(
+        { code, directory },
+        'changes of the service key are noticed by polling only',
+      )
+    const { clock, watch, config } = options
+    const { keyPoll: poll } = config
+    const watcher = watchKey({ places, watch, clock, poll, onChange, onProblem })
+    // What has changed since the key was read caused no event.
+    watcher.check()
+    return [watcher]
+  })
+
+/** Requests under way go on with what they began with; none takes longer than this to get its token. */
+const DRAIN_MS = 600_000
+
+/** Added to what callers are told where the credential is rejected. */
+const ONLY_RESTART =
+  'The service key came with the environment: bind a valid one, then restart the proxy.'

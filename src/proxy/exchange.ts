@@ -1,0 +1,266 @@
+/**
+ * One exchange with the API: sends the request, writes the answer straight into the caller's
+ * response, ties the two connections together (abort, backpressure) and ends in every case with
+ * an answer or a closed connection.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import { type Failure, systemCode } from '../errors.ts'
+import type { Phase } from '../lifecycle.ts'
+import type { AccessToken } from '../token/access-token.ts'
+import type { TokenSource } from '../token/token-source.ts'
+import type { ApiLimits, ApiWait } from './api-limits.ts'
+import { breakOff, departureOf, watchIdle } from './caller-connection.ts'
+import { discardBody, sendFailure } from './failure-response.ts'
+import { Delivery, type Sender, type Turn } from './flush-queue.ts'
+import { type RequestHeaders, responseHeaders } from './headers.ts'
+import {
+  isHeld,
+  isRepeatable,
+  judgeUnauthorized,
+  repeatableMethod,
+  type UnauthorizedOptions,
+} from './replay.ts'
+import { isStreamed, type RequestBody } from './request-body.ts'
+import type { RequestContext } from './request-context.ts'
+import type { WriterOpener } from './rewritten-response.ts'
+import type { Route } from './route.ts'
+import { isConnectionLoss, type TimeLimits, upstreamFailure } from './upstream-errors.ts'
+import { type ConnectionAware, passOver, type UpstreamConnection } from './upstream.ts'
+
+interface ExchangeRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly context: RequestContext
+  readonly route: Route
+  readonly body: RequestBody
+  readonly token: AccessToken
+  /** Without the token. */
+  readonly headers: RequestHeaders
+  /** Sent again on a new connection, after the first one died. */
+  readonly retried?: boolean
+  /** Sent again with a new token, after a 401. */
+  readonly replayed?: boolean
+}
+
+export const forward = (options: ExchangeOptions, job: ExchangeRequest): void =>
+  new Attempt(options, job).dispatch()
+
+/* FOLDED: What one exchange with the API is made of. */
+
+export interface ExchangeOptions extends UnauthorizedOptions {
+  readonly limits: TimeLimits
+  readonly apiLimits: ApiLimits
+  readonly lifecycle: { readonly phase: Phase }
+  readonly openWriter: WriterOpener
+  readonly turn: Turn
+  /** Told of every transport failure, before or in the middle of an answer. */
+  readonly onTransportError: (error: unknown, context: RequestContext) => void
+}
+
+class Attempt implements ConnectionAware, Sender {
+  /** Set by the connection itself before it calls anything else here. */
+  declare connection: UpstreamConnection
+  readonly #options: ExchangeOptions
+  readonly #job: ExchangeRequest
+  readonly #tokens: TokenSource
+  /** Of the request that is under way. */
+  #controller: Dispatcher.DispatchController | undefined
+  #reused = false
+  #callerGone = false
+  #isWatched = false
+  /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
+  #waited = false
+  #stale = false
+  /** The first byte of an answer has arrived. */
+  #answering = false
+  #wait: ApiWait | undefined
+  #delivery: Delivery | undefined
+  /** Bytes of an answer that is not passed on; `undefined`: it is. */
+  #discarded: number | undefined
+
+  constructor(options: ExchangeOptions, job: ExchangeRequest) {
+    this.#options = options
+    this.#job = job
+    this.#tokens = job.route.tokens
+    job.response.on('close', () => {
+      if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
+    })
+    if (isStreamed(job.body)) this.onUntaken()
+  }
+
+  dispatch(): void {
+    const { request, context, headers, token, body, retried, route } = this.#job
+    // A body that streams is undici's business, which knows when it has been sent.
+    const limit = isStreamed(body) ? null : 0
+    const exchange = {
+      path: context.path,
+      method: request.method as Dispatcher.HttpMethod,
+      headers: headers.callers as string[],
+      vetted: [...headers.own, 'authorization', token.authorization],
+      body,
+      headersTimeout: limit,
+      bodyTimeout: limit,
+    }
+    if (retried === true) route.upstream.dispatchOnNewConnection(exchange, this)
+    else route.upstream.dispatch(exchange, this)
+    this.#waited = true
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    this.#reused = this.connection.served > 0
+    // While the request waited for a connection, its token may have come to its end.
+    this.#stale = this.#waited && this.#tokens.isExpired(this.#job.token)
+    if (this.#callerGone || this.#stale) return controller.abort(GIVEN_UP)
+    const { body, response } = this.#job
+    if (!isStreamed(body)) this.#wait = this.#options.apiLimits.begin(response, controller)
+  }
+
+  onResponseStarted(): void {
+    this.#answering = true
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    text = '',
+  ): void {
+    this.#wait?.arrived(status >= 200)
+    if (status < 200) return passOver(this.connection, controller)
+    this.connection.served += 1
+    if (status !== 401) this.#tokens.accept()
+    else if (this.#isKept()) {
+      this.#discarded = 0
+      return
+    }
+    // As received: the list keeps what an object loses, such as the order.
+    const raw = controller.rawHeaders as Buffer[]
+    const { request, response, context, route } = this.#job
+    const headers = responseHeaders(raw, context.ids)
+    // A caller that closes its connection now meets no closed door later.
+    if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
+    const resume = (): void => controller.resume()
+    const answer = { request, response, context, status, text, headers, resume }
+    const { openWriter, turn } = this.#options
+    this.#delivery = new Delivery(turn, openWriter(answer, route), response, this)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#wait?.arrived(true)
+    if (this.#discarded === undefined) {
+      if ((this.#delivery as Delivery).write(chunk)) return
+      controller.pause()
+      return this.onUntaken()
+    }
+    this.#discarded += chunk.length
+    if (this.#discarded > MAX_DISCARDED_BYTES) controller.abort(GIVEN_UP)
+  }
+
+  onResponseEnd(): void {
+    this.#wait?.end()
+    if (this.#discarded !== undefined) return
+    this.#delivery?.complete()
+    discardBody(this.#job.request)
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.onFailure(error)
+  }
+
+  onFailure(error: Error): void {
+    this.#wait?.end()
+    if (this.#callerGone || this.#discarded !== undefined) return
+    if (this.#stale) return this.#sendAgain()
+    if (this.#isWhole(error)) return this.onResponseEnd()
+    this.#delivery?.cancel()
+    if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
+    const { response, context } = this.#job
+    const failure = upstreamFailure(error, this.#options.limits)
+    if (failure.code !== 'body_too_large') this.#options.onTransportError(error, context)
+    return response.headersSent ? breakOff(response) : this.#fail(failure)
+  }
+
+  /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */
+  #isWhole(error: Error): boolean {
+    return this.#delivery?.answer.status === 304 && systemCode(error) === LENGTH_MISMATCH
+  }
+
+  #giveUp(): void {
+    this.#callerGone = true
+    this.#delivery?.cancel()
+    this.#controller?.abort(GIVEN_UP)
+  }
+
+  /** A caller is watched from here on; while nothing is to come from it or to it, that is spared. */
+  onUntaken(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    const { request, response } = this.#job
+    const { idleTimeout } = this.#options.limits
+    watchIdle(request, response, idleTimeout, (verdict) => this.#onIdle(verdict))
+  }
+
+  #onIdle(verdict: 'close' | Failure): void {
+    this.#giveUp()
+    if (verdict === 'close') this.#job.response.destroy()
+    else this.#fail(verdict)
+  }
+
+  #fail(failure: Failure): void {
+    const { request, response, context } = this.#job
+    sendFailure(request, response, failure, context)
+  }
+
+  /** @returns whether the 401 is kept from the caller, because something better follows */
+  #isKept(): boolean {
+    const { request, body, token, replayed = false } = this.#job
+    const verdict = judgeUnauthorized(
+      { method: repeatableMethod(request), body, replayed },
+      this.#options,
+      () => this.#tokens.reject(token),
+    )
+    if (verdict === 'pass') return false
+    if (verdict === 'replay') void this.#replay(true)
+    else this.#fail({ code: verdict })
+    return true
+  }
+
+  /** Nothing was sent; only a streamed body is lost, because undici has ended its stream. */
+  #sendAgain(): void {
+    if (isHeld(this.#job.body)) void this.#replay(false)
+    else this.#fail({ code: 'token_refreshed_retry' })
+  }
+
+  async #replay(replayed: boolean): Promise<void> {
+    const { response, context } = this.#job
+    context.timing?.waits()
+    const outcome = await this.#tokens.acquire(departureOf(response))
+    context.timing?.goesOn(context)
+    // An answer that is still being read to nowhere would keep its connection from the replay.
+    this.#controller?.abort(GIVEN_UP)
+    if (response.destroyed) return
+    if (!outcome.ok) return this.#fail(outcome.failure)
+    const { token } = outcome
+    context.token = replayed ? 'replayed' : 'waited'
+    const isReplay = replayed || this.#job.replayed === true
+    forward(this.#options, { ...this.#job, token, replayed: isReplay })
+  }
+
+  /** A kept connection may die under a request that the API never saw; a new one does not. */
+  #mayRetry(error: Error): boolean {
+    const { request, body, retried } = this.#job
+    const unseen = this.#reused && !this.#answering
+    const repeatable = isRepeatable(repeatableMethod(request), body)
+    return unseen && repeatable && retried !== true && isConnectionLoss(error)
+  }
+}
+
+/** What undici is told when it is to give up; it never leaves this file. */
+const GIVEN_UP = new Error('given up')
+
+/** An answer nobody gets is read up to this size, so that its connection can be kept. */
+const MAX_DISCARDED_BYTES = 64 * 1024
+
+const LENGTH_MISMATCH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'

@@ -1,0 +1,234 @@
+/** Fields that belong to one connection and never travel further (RFC 9110 §7.6.1). Pure. */
+import { CALLER_TOKEN_FIELD } from '../policy/caller-guard.ts'
+import type { RequestIds } from './request-context.ts'
+
+/**
+ * @param raw alternating names and values
+ * @returns the names, in lower case, that the `Connection` fields nominate
+ */
+export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
+  let names = NONE
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
+    const value = raw[i + 1] as string
+    // What nearly every message says, and what nominates nothing.
+    if (value === 'keep-alive' || value === 'close') continue
+    names = new Set([...names, ...nominatedBy(value)])
+  }
+  return names
+}
+
+/** @param name in any case */
+export const isHopByHop = (name: string, nominated: ReadonlySet<string>): boolean =>
+  (mayBeHopByHop(name) && HOP_BY_HOP.has(name.toLowerCase())) ||
+  (nominated.size > 0 && nominated.has(name.toLowerCase()))
+
+/** @returns whether a name, in whatever case, may be one of these; `false` is sure */
+export const createNameFilter = (names: Iterable<string>): ((name: string) => boolean) => {
+  const places = new Uint8Array((MAX_LENGTH + 1) * 32)
+  for (const name of names) places[placeOf(name)] = 1
+  return (name) => places[placeOf(name)] === 1
+}
+
+/** Their values have no illegal bytes. */
+export interface AddedHeaders {
+  readonly correlationId: string
+  /** Value of `traceparent`. */
+  readonly traceparent: string
+  /** Whether the caller's `tracestate` belongs to that trace. */
+  readonly keepTracestate: boolean
+  /** Used when the caller sends none. */
+  readonly userAgent: string
+  /** SKP_STRIP_JSON_CHARSET */
+  readonly stripJsonCharset: boolean
+}
+
+/** Alternating names and values, to be sent. */
+export interface RequestHeaders {
+  readonly callers: readonly string[]
+  /** Of the proxy itself; they have no illegal bytes. */
+  readonly own: readonly string[]
+}
+
+/** @param raw alternating names and values, as received */
+export const requestHeaders = (raw: readonly string[], added: AddedHeaders): RequestHeaders => {
+  const nominated = nominatedNames(raw)
+  const callers: string[] = []
+  let hasUserAgent = false
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    const lower = name.toLowerCase()
+    if (isDropped(lower, nominated)) continue
+    if (lower === 'tracestate' && !added.keepTracestate) continue
+    if (lower === 'user-agent') hasUserAgent = true
+    const value = raw[i + 1] as string
+    const isStripped = added.stripJsonCharset && lower === 'content-type'
+    callers.push(name, isStripped ? withoutJsonCharset(value) : value)
+  }
+  const { correlationId, traceparent, userAgent } = added
+  const own = ['x-correlation-id', correlationId, 'x-correlationid', correlationId]
+  own.push('traceparent', traceparent)
+  if (!hasUserAgent) own.push('user-agent', userAgent)
+  return { callers, own }
+}
+
+/**
+ * @param raw alternating names and values, as received
+ * @returns alternating names and values; the ids are added where the API did not answer with them
+ * @throws TransferCodingError if the body cannot be read (RFC 9112 §6.1); undici then gives up
+ */
+export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string[] => {
+  const received = decodeHead(raw)
+  const nominated = nominatedNames(received)
+  const headers: string[] = []
+  let hasRequestId = false
+  let hasCorrelationId = false
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string
+    const value = received[i + 1] as string
+    if (isHopByHop(name, nominated)) {
+      const isCoded = name.toLowerCase() === 'transfer-encoding' && !isReadable(value)
+      if (isCoded) throw new TransferCodingError()
+      continue
+    }
+    if (mayBeId(name)) {
+      const lower = name.toLowerCase()
+      if (lower === 'x-request-id') hasRequestId = true
+      else if (lower === 'x-correlation-id') hasCorrelationId = true
+    }
+    headers.push(name, value)
+  }
+  if (!hasRequestId) headers.push('x-request-id', ids.requestId)
+  if (!hasCorrelationId) headers.push('x-correlation-id', ids.correlationId)
+  return headers
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The names that a `Connection` field declares to be hop-by-hop as well. */
+const nominatedBy = (value: string): ReadonlySet<string> => {
+  const names = value
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  return new Set(names.filter((name) => name !== 'keep-alive' && name !== 'close'))
+}
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/* FOLDED: Tells nearly all field names apart from a few by length and first letter, which is all most need. */
+
+const MAX_LENGTH = 31
+
+/** The lower bits of a letter are the same for small and capital ones. */
+const placeOf = (name: string): number =>
+  Math.min(name.length, MAX_LENGTH) * 32 + (name.charCodeAt(0) & 31)
+
+const mayBeHopByHop = createNameFilter(HOP_BY_HOP)
+
+const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
+  if (isReplaced(name) || isHopByHop(name, nominated)) return true
+  if (!name.includes('_')) return false
+  // For servers behind CGI rules `X_Forwarded_For` and `X-Forwarded-For` are one and the same.
+  const meant = name.replaceAll('_', '-')
+  return meant === 'content-length' || isReplaced(meant) || isHopByHop(meant, nominated)
+}
+
+/**
+ * Every other type, parameter and charset stays byte for byte: a charset that is not UTF-8 is no
+ * noise, and the API is right to refuse it.
+ *
+ * @param value of a `Content-Type` field
+ */
+const withoutJsonCharset = (value: string): string => {
+  if (!JSON_WITH_PARAMETERS.test(value)) return value
+  const stripped = value.replace(PARAMETER, (parameter, name: string, text: string) =>
+    /^charset$/i.test(name) && /^"?utf-?8"?$/i.test(text) ? '' : parameter,
+  )
+  return stripped === value ? value : stripped.trimEnd()
+}
+
+/** `x-cf-*` would steer the router in front of the API, which is a Cloud Foundry app itself. */
+const isReplaced = (name: string): boolean =>
+  REPLACED.has(name) || name.startsWith('x-cf-') || name.startsWith('x-forwarded-')
+
+/* FOLDED:
+ * Header fields of the caller → fields for the API, in one pass over the raw array. Pure.
+ * What the caller must not decide is dropped. The token is added when the request is sent, so that no
+ * `Connection` option of the caller can remove it again.
+ */
+
+const REPLACED: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-correlation-id',
+  'x-correlationid',
+  'traceparent',
+  // undici names the host of the base URL; Node has answered `Expect` before the request gets here.
+  'host',
+  'expect',
+  // Where the caller sits is nobody's business behind the proxy.
+  'forwarded',
+  'x-real-ip',
+  CALLER_TOKEN_FIELD,
+])
+
+/* FOLDED:
+ * `application/json; charset=utf-8` means nothing but `application/json` (RFC 8259 section 11), yet
+ * the API refuses it. Pure.
+ */
+
+const JSON_WITH_PARAMETERS = /^application\/json[ \t]*;/i
+
+const PARAMETER = /;[ \t]*([^\s;="]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)/g
+
+/**
+ * Bytes as they came: a header is latin1 by definition (RFC 9110 §5.5). A head that arrived at once is
+ * decoded at once and cut, which costs less than a call into native code for each part.
+ */
+const decodeHead = (raw: readonly Buffer[]): string[] => {
+  const [first] = raw
+  const last = raw.at(-1)
+  if (first === undefined || last === undefined) return []
+  if (!areTogether(raw)) return raw.map((part) => part.toString('latin1'))
+  const start = first.byteOffset
+  const head = Buffer.from(first.buffer, start, last.byteOffset + last.length - start)
+  const text = head.toString('latin1')
+  return raw.map(({ byteOffset, length }) =>
+    text.slice(byteOffset - start, byteOffset - start + length),
+  )
+}
+
+/** `identity` is none (RFC 2616 §3.6). */
+const isReadable = (coding: string): boolean => /^(?:chunked|identity)$/i.test(coding.trim())
+
+/** The client library undoes `chunked` only, and the caller is not told of any other coding. */
+class TransferCodingError extends Error {
+  readonly code = 'ERR_TRANSFER_CODING'
+}
+
+const mayBeId = createNameFilter(['x-request-id', 'x-correlation-id'])
+
+/* FOLDED: Header fields of the API's answer → fields for the caller, values unchanged. Pure. */
+
+/** Whether the parts lie one behind the other in one piece of memory, as those of one read do. */
+const areTogether = (raw: readonly Buffer[]): boolean => {
+  const memory = raw[0]?.buffer
+  let end = 0
+  for (const part of raw) {
+    if (part.byteOffset < end || part.buffer !== memory) return false
+    end = part.byteOffset + part.length
+  }
+  return true
+}

@@ -1,0 +1,130 @@
+import { Writable } from 'node:stream'
+import t from 'tap'
+import { tokenLog, watchCertificate } from '../../src/logging/key-log.ts'
+import { createLogger } from '../../src/logging/logger.ts'
+import { Redactor } from '../../src/logging/redaction.ts'
+import { createAccessToken } from '../../src/token/access-token.ts'
+import type { TokenFailure } from '../../src/token/token-response.ts'
+import type { GrantOutcome } from '../../src/token/token-source.ts'
+import { ManualClock } from '../fixtures/manual-clock.ts'
+
+const START = { monotonic: 0, wall: 0 }
+const TOKEN = 'header.payload.signature'
+const GRANTED: GrantOutcome = { ok: true, token: createAccessToken(TOKEN, 3_600_000, START, 0) }
+const failed = (kind: TokenFailure['kind'] = 'transient'): GrantOutcome => ({
+  ok: false,
+  failure: { kind, reason: 'answered 500', status: 500 },
+})
+
+const open = async () => {
+  const records: Record<string, unknown>[] = []
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      records.push(JSON.parse(String(chunk)) as Record<string, unknown>)
+      done()
+    },
+  })
+  const redactor = new Redactor()
+  const log = await createLogger({ level: 'info', format: 'json', destination })
+  const clock = new ManualClock()
+  const observe = tokenLog({ log, clock, tokenHost: 'acme.example', redactor })
+  return { observe, clock, records, redactor }
+}
+
+t.test('a token is reported by its lifetime, never by its value', async (t) => {
+  const { observe, records } = await open()
+  observe(GRANTED)
+  t.match(records, [
+    { level: 'info', msg: 'token obtained', token_host: 'acme.example', lifetime_s: 3600 },
+  ])
+  t.notMatch(JSON.stringify(records), TOKEN)
+})
+
+t.test('every token becomes a secret that no line may carry', async (t) => {
+  const { observe, redactor } = await open()
+  t.equal(redactor.redact(`Bearer ${TOKEN}`), `Bearer ${TOKEN}`)
+  observe(GRANTED)
+  t.equal(redactor.redact(`Bearer ${TOKEN}`), 'Bearer [redacted]')
+})
+
+const LEVELS: Record<TokenFailure['kind'], [level: string, advice: RegExp]> = {
+  rejected: ['error', /rejects the credential.*until a valid key is bound/],
+  misconfigured: ['error', /does not lead to a token endpoint/],
+  rate_limited: ['warn', /limits the rate/],
+  transient: ['warn', /no token from the token server/],
+}
+
+for (const kind of ['rejected', 'misconfigured', 'rate_limited', 'transient'] as const) {
+  const [level, msg] = LEVELS[kind]
+  t.test(`${kind}: the log says what to do, at level ${level}`, async (t) => {
+    const { observe, records } = await open()
+    observe(failed(kind))
+    const fields = { token_host: 'acme.example', reason: 'answered 500', failures: 1 }
+    t.match(records, [{ ...fields, level, msg }])
+  })
+}
+
+t.test('the first failure is told at once, then one a minute, with their number', async (t) => {
+  const { observe, clock, records } = await open()
+  observe(failed())
+  await clock.advance(30_000)
+  observe(failed())
+  await clock.advance(29_999)
+  observe(failed())
+  t.strictSame(
+    records.map(({ failures }) => failures),
+    [1],
+  )
+  await clock.advance(1)
+  observe(failed())
+  t.strictSame(
+    records.map(({ failures }) => failures),
+    [1, 4],
+  )
+})
+
+t.test('the recovery is told, and the next failure is a first one again', async (t) => {
+  const { observe, records } = await open()
+  observe(failed())
+  observe(failed())
+  observe(GRANTED)
+  observe(GRANTED)
+  observe(failed())
+  t.match(records, [
+    { failures: 1 },
+    { level: 'info', msg: 'the token server gives tokens again', failures: 2, lifetime_s: 3600 },
+    { msg: 'token obtained' },
+    { level: 'warn', failures: 1 },
+  ])
+  t.equal(records.length, 4)
+})
+
+const HOUR_MS = 3_600_000
+
+t.test('warns before the certificate expires, every hour, until it is stopped', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const clock = new ManualClock()
+  const log = await createLogger({
+    level: 'info',
+    format: 'json',
+    destination: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
+  })
+  const notBefore = clock.now().wall
+  const validity = { notBefore, notAfter: notBefore + 100 * HOUR_MS }
+  const stop = watchCertificate({ log, clock, validity })
+  await clock.advance(28 * HOUR_MS)
+  t.same(lines, [], 'nothing while there is time')
+  await clock.advance(HOUR_MS)
+  t.match(lines, [
+    {
+      level: 'warn',
+      expiry: new Date(validity.notAfter).toISOString(),
+      hours_left: 71,
+      msg: 'the client certificate of the service key expires soon',
+    },
+  ])
+  await clock.advance(48 * HOUR_MS)
+  t.match(lines.at(-1), { level: 'error', hours_left: 23 })
+  stop()
+  t.equal(clock.pending, 0)
+})
