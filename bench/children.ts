@@ -3,7 +3,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
-import { endTogether } from '../test/drill/end-together.ts'
+import { endTogether } from '../test/fixtures/proxy-process.ts'
 
 export interface Child {
   readonly pid: number

@@ -2,11 +2,12 @@
 import t from 'tap'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { judge } from './judge.ts'
+import type { Call } from '../fixtures/caller.ts'
+import type { Arrival } from '../fixtures/scripted-api.ts'
+import type { Grant, TokenRequest } from '../fixtures/scripted-token-server.ts'
+import { judge, VIOLATIONS, type RunRecord, type ViolationKind } from './judge.ts'
 import { PHASES, planFor } from './phases.ts'
-import type { Arrival, Call, Grant, RunRecord, TokenRequest } from './record.ts'
 import { table, verdict } from './report.ts'
-import { VIOLATIONS, type ViolationKind } from './violation.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -45,6 +46,7 @@ const ASKED: TokenRequest = { at: 0, endedAt: 5, outcome: 'granted', grant: GRAN
 const ASKED_AGAIN: TokenRequest = { ...ASKED, at: 6000, endedAt: 6005, grant: LATER }
 const READ: Call = {
   id: 'r1',
+  action: 'read',
   method: 'GET',
   startedAt: 2000,
   endedAt: 2010,
@@ -94,6 +96,7 @@ const FAULTY: readonly (readonly [ViolationKind, string, Partial<RunRecord>])[] 
   ['lost answer', 'a broken connection', { calls: [{ ...READ, status: undefined }, WRITE] }],
   ['wrong answer', 'a 500', { calls: [{ ...READ, status: 500, echoed: undefined }, WRITE] }],
   ['wrong answer', 'the answer of another request', { calls: [{ ...READ, echoed: 'r9' }, WRITE] }],
+  ['wrong answer', 'another body', { calls: [{ ...READ, fault: 'another body' }, WRITE] }],
   ['wrong answer', 'a 401 passed on', { calls: [{ ...READ, status: 401 }, WRITE] }],
   ['failed read', 'a refusal', { segments: EXCUSED, calls: [{ ...READ, ...REFUSAL }, WRITE] }],
   [

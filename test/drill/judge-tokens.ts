@@ -1,7 +1,38 @@
 /** What the proxy did with tokens: which ones it sent, and how often it asked for one. Pure. */
-import { usableAge } from './grants.ts'
-import type { Arrival, RunRecord, TokenRequest } from './record.ts'
-import type { Violation } from './violation.ts'
+import type { Call } from '../fixtures/caller.ts'
+import type { Arrival } from '../fixtures/scripted-api.ts'
+import { usableAge, type Grant, type TokenRequest } from '../fixtures/scripted-token-server.ts'
+
+/** All times are monotonic ms. */
+export interface TokenRecord {
+  readonly calls: readonly Call[]
+  readonly arrivals: readonly Arrival[]
+  readonly grants: readonly Grant[]
+  readonly tokenRequests: readonly TokenRequest[]
+  /** Times in which connections to the token server were refused: nobody saw those requests. */
+  readonly outages: readonly { readonly from: number; readonly to: number }[]
+}
+
+/** What must never happen to tokens. */
+export const TOKEN_BREACHES = {
+  'expired token': 'the API was shown a token after its end',
+  'malformed token': 'the API was shown something that nobody granted',
+  'revoked token': 'the API was shown a token again that it had rejected before',
+  'token requests at once': 'the token server was asked twice at the same time',
+  'too many token requests': 'the token server was asked earlier than the gaps allow',
+} as const
+
+interface Breach {
+  readonly kind: keyof typeof TOKEN_BREACHES
+  readonly at: number
+  /** Holds ids and numbers, never a token. */
+  readonly detail: string
+}
+
+export const judgeTokens = (run: TokenRecord): readonly Breach[] => [
+  ...judgeArrivals(run),
+  ...judgeTokenRequests(run),
+]
 
 /** Between a moment here and the same moment in the proxy lie two event loops. */
 const SLACK_MS = 250
@@ -15,10 +46,10 @@ const MAX_TRIES = 3
 const ATTEMPT_LIMIT_MS = 8_000
 
 /** A request takes its token when it begins; it may have to queue for a connection after that. */
-export const judgeArrivals = ({ arrivals, calls }: RunRecord): Violation[] => {
+const judgeArrivals = ({ arrivals, calls }: TokenRecord): Breach[] => {
   const startedAt = new Map(calls.map((call) => [call.id, call.startedAt]))
   const rejectedAt = new Map<string, number>()
-  const judge = ({ token, presented, at, id }: Arrival): Violation[] => {
+  const judge = ({ token, presented, at, id }: Arrival): Breach[] => {
     if (token === 'good') return []
     if (token === 'expired') return [{ kind: 'expired token', at, detail: `with ${id}` }]
     if (token === 'malformed') {
@@ -75,7 +106,7 @@ const earliest = (
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(2)
 
-const placesOf = ({ tokenRequests, outages }: RunRecord): readonly Place[] => {
+const placesOf = ({ tokenRequests, outages }: TokenRecord): readonly Place[] => {
   const places: Place[] = []
   for (const [index, { at }] of tokenRequests.entries()) {
     const previous = tokenRequests[index - 1]
@@ -94,7 +125,7 @@ const placesOf = ({ tokenRequests, outages }: RunRecord): readonly Place[] => {
   return places
 }
 
-const judgePair = (previous: TokenRequest, current: TokenRequest, place: Place): Violation[] => {
+const judgePair = (previous: TokenRequest, current: TokenRequest, place: Place): Breach[] => {
   const { at } = current
   const after = `after "${previous.outcome}"`
   if (previous.endedAt > at + SLACK_MS)
@@ -105,7 +136,7 @@ const judgePair = (previous: TokenRequest, current: TokenRequest, place: Place):
     : []
 }
 
-export const judgeTokenRequests = (run: RunRecord): Violation[] => {
+const judgeTokenRequests = (run: TokenRecord): Breach[] => {
   const places = placesOf(run)
   return run.tokenRequests.flatMap((current, index) => {
     const previous = run.tokenRequests[index - 1]

@@ -1,8 +1,7 @@
-/** Callers: a steady stream of requests, whatever becomes of them, and what each of them saw. */
-import http, { type IncomingMessage } from 'node:http'
-import { text } from 'node:stream/consumers'
-import type { Random } from './random.ts'
-import { isWriting, type Call } from './record.ts'
+/** A steady stream of requests, whatever becomes of them, and what each of their callers saw. */
+import http from 'node:http'
+import { call, read, write, type Call } from '../fixtures/caller.ts'
+import type { Random } from '../fixtures/random.ts'
 
 export interface LoadOptions {
   readonly port: number
@@ -10,44 +9,11 @@ export interface LoadOptions {
   readonly random: Random
 }
 
-/** Longer than the proxy lets anybody wait: then the answer counts as lost. */
-const RESPONSE_LIMIT_MS = 20_000
-
-type Plan = Pick<Call, 'id' | 'method'>
-
-/** 70 % GET, 10 % HEAD and OPTIONS, 20 % POST and PATCH. */
-const methodFor = (chance: number): string => {
-  if (chance < 0.7) return 'GET'
-  if (chance < 0.8) return chance < 0.75 ? 'HEAD' : 'OPTIONS'
-  return chance < 0.9 ? 'POST' : 'PATCH'
-}
-
-const pathFor = ({ id, method }: Plan): string =>
-  method === 'POST' ? '/Assessment' : `/Assessment('${id}')?$format=json`
-
-const field = ({ headers }: IncomingMessage, name: string): string | undefined => {
-  const value = headers[name]
-  return typeof value === 'string' ? value : undefined
-}
-
-const outcomeOf = async (answer: IncomingMessage, { id, method }: Plan) => {
-  const body = await text(answer)
-  const code = field(answer, 'x-error-code')
-  const isBodyRight =
-    method !== 'GET' || code !== undefined || body === JSON.stringify({ d: { Id: id } })
-  return {
-    status: answer.statusCode,
-    code,
-    retryAfter: field(answer, 'retry-after'),
-    echoed: isBodyRight ? field(answer, 'x-drill-id') : 'another body',
-  }
-}
-
 export class Load {
   readonly calls: Call[] = []
   readonly #options: LoadOptions
   readonly #agent = new http.Agent({ keepAlive: true })
-  readonly #pending = new Set<Promise<void>>()
+  readonly #pending = new Set<Promise<unknown>>()
   readonly #startedAt = performance.now()
   #made = 0
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -57,7 +23,7 @@ export class Load {
     this.#schedule()
   }
 
-  /** Resolves when the last call is over, which is after `RESPONSE_LIMIT_MS` at most. */
+  /** Resolves when the last call is over. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.all(this.#pending)
@@ -68,56 +34,28 @@ export class Load {
   #schedule(): void {
     const { perSecond, random } = this.#options
     const dueAt = this.#startedAt + ((this.#made + random()) * 1000) / perSecond
-    this.#timer = setTimeout(() => {
-      this.#start()
-      this.#schedule()
-    }, dueAt - performance.now())
+    this.#timer = setTimeout(
+      () => {
+        this.#start()
+        this.#schedule()
+      },
+      Math.max(0, dueAt - performance.now()),
+    )
   }
 
+  /** 70 % GET, 10 % HEAD and OPTIONS, 20 % POST and PATCH. */
   #start(): void {
     this.#made += 1
-    const method = methodFor(this.#options.random())
-    const id = `${isWriting(method) ? 'w' : 'r'}${this.#made}`
-    const call = this.#call({ id, method }).finally(() => this.#pending.delete(call))
-    this.#pending.add(call)
-  }
-
-  async #call(plan: Plan): Promise<void> {
-    this.calls.push(await this.#outcome(plan))
-  }
-
-  async #outcome(plan: Plan): Promise<Call> {
-    const startedAt = performance.now()
-    try {
-      const outcome = await outcomeOf(await this.#send(plan), plan)
-      return { ...plan, startedAt, endedAt: performance.now(), ...outcome }
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error)
-      return { ...plan, startedAt, endedAt: performance.now(), status: undefined, problem }
-    }
-  }
-
-  #send(plan: Plan): Promise<IncomingMessage> {
-    const { id, method } = plan
-    const body = isWriting(method) ? JSON.stringify({ Id: id }) : undefined
-    const request = http.request({
-      host: '127.0.0.1',
-      port: this.#options.port,
-      agent: this.#agent,
-      method,
-      path: pathFor(plan),
-      signal: AbortSignal.timeout(RESPONSE_LIMIT_MS),
-      headers: {
-        'x-request-id': id,
-        ...(body === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-      },
-    })
-    return new Promise((resolve, reject) => {
-      request.once('response', resolve)
-      request.on('error', reject)
-      request.end(body)
-    })
+    const chance = this.#options.random()
+    const id = `${chance < 0.8 ? 'r' : 'w'}${this.#made}`
+    const plan =
+      chance < 0.8
+        ? read(id, chance < 0.7 ? 'GET' : chance < 0.75 ? 'HEAD' : 'OPTIONS')
+        : write(id, chance < 0.9 ? 'POST' : 'PATCH')
+    const made = call({ port: this.#options.port, agent: this.#agent }, id, plan).then((seen) =>
+      this.calls.push(seen),
+    )
+    this.#pending.add(made)
+    void made.finally(() => this.#pending.delete(made))
   }
 }

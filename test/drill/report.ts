@@ -1,22 +1,43 @@
 /** The record and the violations → a table per phase and a verdict. Pure. */
-import { groupBy, isWriting, type Call, type RunRecord, type Segment } from './record.ts'
-import { VIOLATIONS, type Violation, type ViolationKind } from './violation.ts'
+import type { Call } from '../fixtures/caller.ts'
+import type { Stretch } from '../fixtures/fault-course.ts'
+import { textTable } from '../fixtures/harness.ts'
+import { isWriting } from '../fixtures/scripted-api.ts'
+import { groupBy, VIOLATIONS, type RunRecord, type Violation, type ViolationKind } from './judge.ts'
 
+export const table = (run: RunRecord): string => {
+  const replays = replaysOf(run)
+  const names = [...new Set(run.segments.map(({ name }) => name))]
+  const rows = [COLUMNS, ...names.map((name) => row(run, name, replays))]
+  return textTable(rows, (column) => column !== 0 && column !== 4)
+}
+
+export const verdict = (run: RunRecord, violations: readonly Violation[]): string => {
+  const reads = run.calls.filter(({ method }) => !isWriting(method)).length
+  const failed = violations.filter(({ kind }) => kind === 'failed read').length
+  const headline = `${failed} of ${reads} reads failed while a usable token existed`
+  if (violations.length === 0) return `verdict: ok; ${headline}\n`
+  const origin = run.segments[0]?.startedAt ?? 0
+  const kinds = [...groupBy(violations, ({ kind }) => kind)]
+  return `verdict: ${violations.length} violations; ${headline}\n${kinds
+    .map(([kind, same]) => shown(kind, same, origin))
+    .join('')}`
+}
+
+export const progress = (calls: readonly Call[]): string => {
+  const fine = calls.filter(isFine).length
+  return `${calls.length} requests, ${fine} with 2xx, others: ${codes(calls)}`
+}
+
+// prettier-ignore
 const COLUMNS = [
-  'phase',
-  'seconds',
-  'requests',
-  '2xx',
-  'own errors by code',
-  'worst ms',
-  'token requests',
-  'replays',
+  'phase', 'seconds', 'requests', '2xx', 'own errors by code', 'worst ms', 'token requests', 'replays',
 ]
 
 /** So many of each kind are shown in full. */
 const MAX_SHOWN = 5
 
-const isIn = (segments: readonly Segment[], at: number): boolean =>
+const isIn = (segments: readonly Stretch[], at: number): boolean =>
   segments.some(({ startedAt, endedAt }) => startedAt <= at && at < endedAt)
 
 const isFine = ({ status = 0 }: Call): boolean => status >= 200 && status < 300
@@ -50,24 +71,6 @@ const row = (run: RunRecord, name: string, replays: readonly number[]): string[]
   ]
 }
 
-const isText = (column: number): boolean => column === 0 || column === 4
-
-const aligned = (rows: readonly (readonly string[])[]): string => {
-  const widths = COLUMNS.map((_, i) => Math.max(...rows.map((cells) => cells[i]?.length ?? 0)))
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => (isText(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd()
-  return rows.map((cells) => `${line(cells)}\n`).join('')
-}
-
-export const table = (run: RunRecord): string => {
-  const replays = replaysOf(run)
-  const names = [...new Set(run.segments.map(({ name }) => name))]
-  return aligned([COLUMNS, ...names.map((name) => row(run, name, replays))])
-}
-
 const shown = (kind: ViolationKind, violations: readonly Violation[], origin: number): string => {
   const lines = violations.slice(0, MAX_SHOWN).map(({ at, detail }) => {
     const moment = at === undefined ? '' : `at ${((at - origin) / 1000).toFixed(2)} s: `
@@ -75,21 +78,4 @@ const shown = (kind: ViolationKind, violations: readonly Violation[], origin: nu
   })
   const rest = violations.length > MAX_SHOWN ? '    …\n' : ''
   return `  ${kind} × ${violations.length}: ${VIOLATIONS[kind]}\n${lines.join('')}${rest}`
-}
-
-export const verdict = (run: RunRecord, violations: readonly Violation[]): string => {
-  const reads = run.calls.filter(({ method }) => !isWriting(method)).length
-  const failed = violations.filter(({ kind }) => kind === 'failed read').length
-  const headline = `${failed} of ${reads} reads failed while a usable token existed`
-  if (violations.length === 0) return `verdict: ok; ${headline}\n`
-  const origin = run.segments[0]?.startedAt ?? 0
-  const kinds = [...groupBy(violations, ({ kind }) => kind)]
-  return `verdict: ${violations.length} violations; ${headline}\n${kinds
-    .map(([kind, same]) => shown(kind, same, origin))
-    .join('')}`
-}
-
-export const progress = (calls: readonly Call[]): string => {
-  const fine = calls.filter(isFine).length
-  return `${calls.length} requests, ${fine} with 2xx, others: ${codes(calls)}`
 }

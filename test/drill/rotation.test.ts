@@ -1,9 +1,9 @@
 import t from 'tap'
-import { judgeRotation, rotationTable } from './rotation/judge.ts'
-import type { RotationRecord } from './rotation/run.ts'
+import { judgeRotation, rotationTable, type RotationRecord } from './rotation.ts'
 
 const call = (id: string, fields: object = {}) => ({
   id,
+  action: 'read',
   method: 'GET',
   startedAt: 10,
   endedAt: 20,
@@ -39,14 +39,15 @@ t.test('what callers must not see is told', async (t) => {
   const breaches: readonly [Partial<RotationRecord>, RegExp][] = [
     [
       { calls: [call('r1', { status: 502, code: 'credential_rejected' })] as never },
-      /failed: GET r1/,
+      /failed: read GET r1/,
     ],
     [
       { calls: [call('r1', { status: 503, code: 'token_refreshed_retry' })] as never },
-      /failed: GET/,
+      /failed: read GET/,
     ],
     [{ calls: [call('r1', { status: undefined, problem: 'reset' })] as never }, /r1: reset/],
-    [{ calls: [call('r1', { echoed: 'r2' })] as never }, /wrong answer: GET r1/],
+    [{ calls: [call('r1', { echoed: 'r2' })] as never }, /wrong answer: read GET r1/],
+    [{ calls: [call('r1', { fault: 'another body' })] as never }, /GET r1: 200 .*another body/],
     [{ writes: new Map([['w3', 2]]) }, /written 2 times: w3/],
     [{ naked: 1 }, /1 requests reached the API without a token/],
     [{ log: 'so: a-secret-of-some-len' }, /a secret is in the log/],

@@ -1,90 +1,72 @@
 /** One drill: starts all parts, has them led through the phases, and returns the record. */
-import { Api } from './api.ts'
-import { Conductor, type Parts } from './conductor.ts'
-import { GrantBook } from './grants.ts'
+import { FaultCourse, type Fault, type Stretch } from '../fixtures/fault-course.ts'
+import { boundKey, startProxy } from '../fixtures/proxy-process.ts'
+import { createRandom } from '../fixtures/random.ts'
+import { Api, type Arrival } from '../fixtures/scripted-api.ts'
+import { BROKEN_TOKEN, CLIENT_ID, TokenServer } from '../fixtures/scripted-token-server.ts'
 import { Load } from './load.ts'
-import type { Phase } from './phases.ts'
-import { startProxy, type Proxy } from './proxy.ts'
-import { createRandom } from './random.ts'
-import type { RunRecord, Segment } from './record.ts'
-import { BROKEN_TOKEN } from './token-scripts.ts'
-import { TokenServer } from './token-server.ts'
+import type { RunRecord } from './judge.ts'
+import { LIFETIME } from './phases.ts'
 
 export interface DrillOptions {
   readonly seed: number
-  readonly plan: readonly Phase[]
+  readonly plan: readonly Fault[]
   /** Told of every change. */
-  readonly onSegment: (segment: Segment) => void
+  readonly onStretch: (stretch: Stretch) => void
   /** Gets the record so far, every few seconds. */
   readonly onProgress: (record: Pick<RunRecord, 'calls'>) => void
 }
 
-const CLIENT_ID = 'sb-drill!b1|service!b2'
 const CLIENT_SECRET = 'drill+secret/of no worth='
 const PER_SECOND = 50
 const PROGRESS_MS = 5_000
-
-const createParts = async ({ seed, plan }: DrillOptions): Promise<Parts> => {
-  const grants = new GrantBook(createRandom(seed))
-  const tokenServer = new TokenServer({
-    clientId: CLIENT_ID,
-    clientSecrets: new Set([CLIENT_SECRET]),
-    grants,
-    random: createRandom(seed + 1),
-  })
-  const api = new Api({ grants, random: createRandom(seed + 2) })
-  await tokenServer.follow('grants', plan[0]?.lifetime ?? 0)
-  await api.listen()
-  return { grants, tokenServer, api }
-}
-
-const recordOf = (
-  { grants, tokenServer, api }: Parts,
-  { segments, stuck }: Conductor,
-  { calls }: Load,
-  proxy: Proxy,
-  death: string | undefined,
-): RunRecord => ({
-  segments,
-  stuck,
-  calls,
-  arrivals: api.arrivals,
-  grants: grants.all,
-  tokenRequests: tokenServer.requests,
-  outages: tokenServer.outages,
-  log: proxy.log(),
-  secrets: [CLIENT_SECRET, BROKEN_TOKEN, ...grants.all.map(({ value }) => value)],
-  death,
-})
+const API_DELAY_MS = 100
 
 export const runDrill = async (options: DrillOptions): Promise<RunRecord> => {
-  const parts = await createParts(options)
-  const { tokenServer, api } = parts
-  const credentials = {
-    entities: `${api.url}/v1`,
-    url: tokenServer.url,
-    clientid: CLIENT_ID,
-    clientsecret: CLIENT_SECRET,
-  }
-  const services = { 'integration-assessment': [{ name: 'drill', credentials }] }
-  const proxy = await startProxy({ environment: { VCAP_SERVICES: JSON.stringify(services) } })
+  const { seed, plan, onStretch } = options
+  const arrivals: Arrival[] = []
+  const tokenServer = new TokenServer({
+    good: new Set([CLIENT_SECRET]),
+    random: createRandom(seed + 1),
+  })
+  const api = new Api({
+    tokens: tokenServer,
+    random: createRandom(seed + 2),
+    delay: API_DELAY_MS,
+    onArrival: (arrival) => arrivals.push(arrival),
+  })
+  await tokenServer.follow('grants', plan[0]?.lifetime ?? LIFETIME)
+  await api.listen()
+  const { entities } = api
+  const { url } = tokenServer
+  const key = { entities, url, clientid: CLIENT_ID, clientsecret: CLIENT_SECRET }
+  const proxy = await startProxy({ environment: boundKey(key) })
   const load = new Load({
     port: proxy.port,
     perSecond: PER_SECOND,
-    random: createRandom(options.seed + 3),
+    random: createRandom(seed + 3),
   })
   const progress = setInterval(() => options.onProgress(load), PROGRESS_MS)
-  const conductor = new Conductor({ parts, proxy, onSegment: options.onSegment })
-  for (const phase of options.plan) {
-    if (!proxy.isRunning()) break
-    // oxlint-disable-next-line no-await-in-loop -- one phase after the other
-    await conductor.conduct(phase)
-  }
+  const course = new FaultCourse({ tokenServer, lifetime: LIFETIME, api, proxy, onStretch })
+  for (const phase of plan) if (proxy.isRunning()) await course.suffer(phase)
   await load.stop()
-  conductor.end()
+  course.end()
   clearInterval(progress)
   const death = await proxy.stop()
   await tokenServer.close()
   api.close()
-  return recordOf(parts, conductor, load, proxy, death)
+  const { grants, requests: tokenRequests, outages } = tokenServer
+  const tokens = grants.map(({ value }) => value)
+  return {
+    segments: course.stretches,
+    stuck: course.stuck,
+    calls: load.calls,
+    arrivals,
+    grants,
+    tokenRequests,
+    outages,
+    log: proxy.log(),
+    secrets: [CLIENT_SECRET, BROKEN_TOKEN, ...tokens],
+    death,
+  }
 }

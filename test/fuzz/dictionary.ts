@@ -1,5 +1,5 @@
-/** Words that requests are made of, and what makes servers disagree about them. */
-import { BASE_PATH } from './judge-arrival.ts'
+/** Words that requests and answers are made of, and what makes servers disagree about them. */
+import { BASE_PATH } from './judge.ts'
 
 // prettier-ignore
 export const METHODS = [
@@ -81,4 +81,43 @@ export const CODINGS = [
 export const CHUNK_SIZES = [
   'N', 'N', 'N', 'N', '0N', 'N;a=b', 'N;a="b;c"', 'N ', ' N', '0xN', '+N', '-N', 'N\r', 'N;\n',
   'fffffffffffffffffN', 'N;a\rb', 'NN', 'N,',
+]
+
+export const CHUNK_ENDS = ['0\r\n', '0\r\nX-T: 1\r\n', '00\r\n', '0;a\r\n', '']
+
+/** What a mutation puts in. */
+// prettier-ignore
+export const BYTES = [
+  '\r', '\n', '\r\n', '\0', '\t', ' ', '\x0b', '\x7f', '\xff', ':', ',', ';', '/', '%', '.', '..',
+  '0', '1', '9', 'a', '"', '\r\n\r\n', '\n\n', '\r\n ', '\\', '#', '?', '_', '-',
+]
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+
+/** What an API could answer that no caller must suffer from; `E` stands for the echo field. */
+export const HOSTILE_ANSWERS: readonly string[] = [
+  `HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n${OK}Econtent-length: 2\r\n\r\nok`,
+  `HTTP/1.1 100 Continue\r\n\r\n${OK}Econtent-length: 2\r\n\r\nok`,
+  'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+  `${OK}Econtent-length: 2\r\n\r\nok${OK}x-echo: poison\r\ncontent-length: 2\r\n\r\nno`,
+  'HTTP/1.1 200 \xe2\x82\xac\xff\x01\r\nEcontent-length: 2\r\n\r\nok',
+  `${OK}Econtent-length: 2\r\ncontent-length: 20\r\n\r\nok`,
+  `${OK}Econtent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`,
+  `${OK}Etransfer-encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nx-t: 1\r\n\r\n`,
+  `${OK}Etransfer-encoding: chunked\r\n\r\nno chunk`,
+  `${OK}Ex-a: b\r\n c\r\ncontent-length: 0\r\n\r\n`,
+  `${OK}Ex-a: \x01\r\ncontent-length: 0\r\n\r\n`,
+  `${OK}Ex-\xe4: b\r\ncontent-length: 0\r\n\r\n`,
+  `${OK}Ex-a: \xff\xfe\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n`,
+  `${OK}Econnection: x-a, close\r\nx-a: 1\r\ncontent-length: 0\r\n\r\n`,
+  'HTTP/1.1 204 No Content\r\nE\r\n',
+  'HTTP/1.1 204 No Content\r\nEcontent-length: 2\r\n\r\nok',
+  'HTTP/1.1 304 Not Modified\r\nEcontent-length: 5\r\n\r\n',
+  'HTTP/1.1 503 Busy\r\nEretry-after: 1\r\ncontent-length: 0\r\n\r\n',
+  'HTTP/1.1 999 Odd\r\nEcontent-length: 0\r\n\r\n',
+  'HTTP/1.1 099 Odd\r\nEcontent-length: 0\r\n\r\n',
+  'HTTP/1.0 200 OK\r\nEcontent-length: 2\r\n\r\nok',
+  `${OK}Econtent-length: 20\r\n\r\npart`,
+  'SSH-2.0-OpenSSH_9.9\r\n\r\n',
+  '',
 ]

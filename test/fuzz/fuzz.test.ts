@@ -4,13 +4,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { Api } from './api.ts'
-import { answerFaults, answersIn } from './judge-answers.ts'
-import { BASE_PATH, expectedTarget } from './judge-arrival.ts'
-import { readRequests } from './read-requests.ts'
-import { verdict } from './report.ts'
-import { Session } from './session.ts'
-import { idOf } from './sessions.ts'
+import { readRequests } from './http-reader.ts'
+import { answerFaults, answersIn, BASE_PATH, expectedTarget } from './judge.ts'
+import { verdict } from './run.ts'
+import { idOf, Session } from './session.ts'
+import { startApi } from './world.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -48,16 +46,14 @@ const SENT =
 const found = async (t: Test, bytes: string): Promise<string[]> => {
   const session = new Session({ id: '', bytes: SENT, cuts: [], ending: 'wait' })
   const faults: string[] = []
-  const api = new Api({
-    authorization: AUTHORIZATION,
+  const { port } = await startApi(t, {
+    authorization: () => AUTHORIZATION,
     random: () => 0.5,
     hostility: 0,
     sessionOf: (request) => (request.target.includes('stranger') ? undefined : session),
     onFault: (what) => faults.push(what),
   })
-  const { port } = new URL(await api.listen())
-  t.teardown(() => api.close())
-  const socket = net.connect(Number(port), '127.0.0.1')
+  const socket = net.connect(port, '127.0.0.1')
   socket.end(bytes, 'latin1')
   socket.resume()
   await once(socket, 'close')

@@ -1,6 +1,25 @@
 /** A record → one SVG: memory, latency and descriptors over time, with the faults behind them. Pure. */
-import type { SoakRecord } from './record.ts'
-import { percentile, type Row } from './timeline.ts'
+import type { SoakRecord } from './judgement.ts'
+import { percentile, type Row } from './watch.ts'
+
+export const chart = (record: SoakRecord): string => {
+  const seconds = Math.max(1, record.rows.at(-1)?.at ?? 1)
+  const x = (at: number): number => LEFT + (Math.min(at, seconds) / seconds) * (RIGHT - LEFT)
+  const panels = PANELS.map((panel) => drawPanel(panel, record, x))
+  const load = `${record.callers} callers, ${record.requests} requests, ${record.faults.length} faults${drawnFaults(record).length > 0 ? ' (grey)' : ''} in ${record.minutes} minutes, Node ${record.node}`
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="soak">
+<title id="soak">Memory, latency and descriptors of the proxy during a soak</title>
+<style>${STYLE}
+</style>
+<rect class="page" width="${WIDTH}" height="${HEIGHT}" rx="8"/>
+<text class="title" x="28" y="44">A soak: the proxy under mixed traffic and faults</text>
+<text class="sub" x="28" y="68">${load}</text>
+${panels.join('\n')}
+${timeAxis(seconds, x)}
+<text x="28" y="${HEIGHT - 16}">npm run soak, ${record.date}; the API takes up to 15 ms for an answer, and 2 s for some where it hangs</text>
+</svg>
+`
+}
 
 const WIDTH = 1120
 const LEFT = 84
@@ -173,23 +192,4 @@ const timeAxis = (seconds: number, x: (at: number) => number): string => {
     const label = `${i * step}${i === 0 ? (inMinutes ? ' min' : ' s') : ''}`
     return `<text x="${fixed(x(i * step * unit))}" y="${bottom + 22}" text-anchor="middle">${label}</text>`
   }).join('')
-}
-
-export const chart = (record: SoakRecord): string => {
-  const seconds = Math.max(1, record.rows.at(-1)?.at ?? 1)
-  const x = (at: number): number => LEFT + (Math.min(at, seconds) / seconds) * (RIGHT - LEFT)
-  const panels = PANELS.map((panel) => drawPanel(panel, record, x))
-  const load = `${record.callers} callers, ${record.requests} requests, ${record.faults.length} faults${drawnFaults(record).length > 0 ? ' (grey)' : ''} in ${record.minutes} minutes, Node ${record.node}`
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="soak">
-<title id="soak">Memory, latency and descriptors of the proxy during a soak</title>
-<style>${STYLE}
-</style>
-<rect class="page" width="${WIDTH}" height="${HEIGHT}" rx="8"/>
-<text class="title" x="28" y="44">A soak: the proxy under mixed traffic and faults</text>
-<text class="sub" x="28" y="68">${load}</text>
-${panels.join('\n')}
-${timeAxis(seconds, x)}
-<text x="28" y="${HEIGHT - 16}">npm run soak, ${record.date}; the API takes up to 15 ms for an answer, and 2 s for some where it hangs</text>
-</svg>
-`
 }

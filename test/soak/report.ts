@@ -1,27 +1,20 @@
-/** Record and findings → text for a terminal and Markdown for the docs. Pure. */
+/** Record and findings → text for a terminal, and Markdown and a picture for the docs. */
+import { format, resolveConfig } from 'prettier'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { textTable } from '../fixtures/harness.ts'
+import { chart } from './chart.ts'
+import type { Finding, SoakRecord } from './judgement.ts'
 import { BREACHES } from './ledger.ts'
-import type { Finding } from './judgement.ts'
-import type { SoakRecord } from './record.ts'
-import { percentile } from './timeline.ts'
+import { percentile } from './watch.ts'
 
 const MAX_SHOWN = 20
 
 const verdictOf = ({ ok }: Finding): string => (ok === undefined ? 'n/a' : ok ? 'ok' : 'FAILED')
 
-const HEAD = ['', 'measured', 'allowed', '']
-
 export const table = (findings: readonly Finding[]): string => {
-  const rows = [HEAD, ...findings.map((f) => [f.name, f.measured, f.limit, verdictOf(f)])]
-  const widths = HEAD.map((_, i) => Math.max(...rows.map((cells) => cells[i]?.length ?? 0)))
-  return rows
-    .map(
-      (cells) =>
-        `${cells
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
+  const rows = findings.map((f) => [f.name, f.measured, f.limit, verdictOf(f)])
+  return textTable([['', 'measured', 'allowed', ''], ...rows])
 }
 
 const median = (values: readonly (number | undefined)[]): string =>
@@ -74,4 +67,22 @@ export const markdown = (record: SoakRecord, findings: readonly Finding[]): stri
 | what | measured | allowed | |
 | --- | --- | --- | --- |
 ${rows.join('\n')}`
+}
+
+const PAGE = fileURLToPath(new URL('../../docs/performance.md', import.meta.url))
+const CHART = fileURLToPath(new URL('../../docs/soak.svg', import.meta.url))
+const SECTION = /<!-- soak -->[^]*<!-- end of soak -->/
+
+/** Into docs/performance.md and docs/soak.svg. */
+export const publish = async (record: SoakRecord, findings: readonly Finding[]): Promise<void> => {
+  const section = `<!-- soak -->
+
+![Memory, latency and descriptors during the soak](soak.svg)
+
+${markdown(record, findings)}
+
+<!-- end of soak -->`
+  const page = readFileSync(PAGE, 'utf8').replace(SECTION, () => section)
+  writeFileSync(PAGE, await format(page, { ...(await resolveConfig(PAGE)), parser: 'markdown' }))
+  writeFileSync(CHART, chart(record))
 }

@@ -2,25 +2,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePortFrom } from '../../demo/proxy-process.ts'
-import { GrantBook } from '../drill/grants.ts'
-import { hadToken } from '../drill/judge-calls.ts'
-import { startProxy, type Proxy } from '../drill/proxy.ts'
-import { createRandom } from '../drill/random.ts'
-import { TokenServer } from '../drill/token-server.ts'
-import { SoakApi } from './api.ts'
-import type { Call } from './call.ts'
+import { hadToken } from '../fixtures/call-judge.ts'
+import type { Call } from '../fixtures/caller.ts'
+import { FaultCourse, type Fault } from '../fixtures/fault-course.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { startProxy, type Proxy } from '../fixtures/proxy-process.ts'
+import { createRandom } from '../fixtures/random.ts'
+import { RotatedKey } from '../fixtures/rotated-key.ts'
+import { Api } from '../fixtures/scripted-api.ts'
+import { TokenServer } from '../fixtures/scripted-token-server.ts'
 import { Callers } from './callers.ts'
-import { CALM, Course, LIFETIME_S, type Stretch } from './course.ts'
+import { SCRAPE_INTERVAL_MS, type SoakRecord } from './judgement.ts'
 import { Ledger } from './ledger.ts'
-import { LogWatch } from './log-watch.ts'
-import { sampleProcess } from './process-sample.ts'
-import { SCRAPE_INTERVAL_MS, type SoakRecord } from './record.ts'
-import { RotatedKey } from './rotation.ts'
 import { Scrapes } from './scrapes.ts'
-import { Timeline } from './timeline.ts'
+import { LogWatch, sampleProcess, Timeline } from './watch.ts'
 
 export interface SoakOptions {
   readonly minutes: number
@@ -31,172 +27,52 @@ export interface SoakOptions {
   readonly onProgress: (text: string) => void
 }
 
-const CLIENT_ID = 'sb-soak!b1|service!b2'
-const ADMIN_PORT_FROM = 19_090
-const SAMPLE_MS = 1_000
-/** For kept connections to end. */
-const CALM_DOWN_MS = 3_000
+/** Soft point at 9 s, hard one at 15 s: a fault of the token server is over before callers notice. */
+const LIFETIME = 20
 
-interface Parts {
-  readonly grants: GrantBook
-  readonly key: RotatedKey
-  readonly tokenServer: TokenServer
-  readonly api: SoakApi
-  readonly ledger: Ledger
-  readonly stretches: Stretch[]
-}
-
-const createParts = async ({ seed }: SoakOptions): Promise<Parts> => {
-  const grants = new GrantBook(createRandom(seed))
-  const stretches: Stretch[] = []
-  const ledger = new Ledger({ stretches, hadToken: (call) => hadToken(call, grants.all) })
-  const api = new SoakApi({
-    grants,
-    random: createRandom(seed + 1),
-    onArrival: (arrival) => ledger.arrive(arrival),
-  })
-  const key = new RotatedKey(() => ({
-    entities: api.entities,
-    url: tokenServer.url,
-    clientid: CLIENT_ID,
-  }))
-  const tokenServer = new TokenServer({
-    clientId: CLIENT_ID,
-    clientSecrets: key.good,
-    grants,
-    random: createRandom(seed + 2),
-  })
-  await tokenServer.follow('grants', LIFETIME_S)
-  await api.listen()
-  return { grants, key, tokenServer, api, ledger, stretches }
-}
-
-const start = async ({ key, grants }: Parts, folder: string) => {
-  key.route(join(folder, 'bindings', 'intas'))
-  const log = new LogWatch(() => [...key.issued, ...grants.all.map(({ value }) => value)])
-  const adminPort = await freePortFrom(ADMIN_PORT_FROM)
-  const proxy = await startProxy({
-    environment: {
-      SERVICE_BINDING_ROOT: join(folder, 'bindings'),
-      SKP_ADMIN_PORT: String(adminPort),
-    },
-    onOutput: (chunk) => log.add(chunk),
-  })
-  return { log, proxy, scrapes: new Scrapes(adminPort) }
-}
-
-const latencyOf = ({ action, method, status, startedAt, endedAt }: Call): number | undefined =>
-  action === 'read' && method === 'GET' && status !== undefined ? endedAt - startedAt : undefined
-
-const progressOf = ({ ledger }: Parts, timeline: Timeline): string => {
-  const row = timeline.rows.at(-1)
-  const problems = [...ledger.counts].map(([kind, count]) => `${kind} × ${count}`).join(', ')
-  const memory = row?.resident === undefined ? '' : `, ${row.resident.toFixed(0)} MB`
-  const open = row?.descriptors === undefined ? '' : `, ${row.descriptors} descriptors`
-  return `${ledger.total} requests, ${ledger.writes} writes${memory}${open}${problems && `; ${problems}`}`
-}
-
-/** Everything that goes on beside the callers. @returns how to end it */
-const watch = (parts: Parts, timeline: Timeline, scrapes: Scrapes, options: SoakOptions) => {
-  let scraping = Promise.resolve()
-  const scrape = async (): Promise<void> => {
-    timeline.scraped(await scrapes.scrape())
-  }
-  const timers = [
-    setInterval(() => {
-      timeline.sample()
-      parts.ledger.settle(performance.now())
-    }, SAMPLE_MS),
-    setInterval(() => {
-      scraping = scraping.then(scrape).catch((error: unknown) => {
-        scrapes.faults.push(`a scrape failed: ${String(error)}`)
-      })
-      options.onProgress(progressOf(parts, timeline))
-    }, SCRAPE_INTERVAL_MS),
-  ]
-  return async (): Promise<void> => {
-    for (const timer of timers) clearInterval(timer)
-    await scraping
-  }
-}
-
-const suffer = async (
-  parts: Parts,
-  { proxy, scrapes }: { proxy: Proxy; scrapes: Scrapes },
-  options: SoakOptions,
-) => {
-  const { ledger, api, key, tokenServer, grants, stretches } = parts
-  const timeline = new Timeline(proxy.pid)
-  const startedAt = performance.now()
-  const callers = new Callers({
-    port: proxy.port,
-    count: options.callers,
-    seed: options.seed + 3,
-    onBegin: (id) => ledger.begin(id),
-    onEnd(call) {
-      ledger.end(call)
-      timeline.ended(latencyOf(call))
-    },
-  })
-  const endWatch = watch(parts, timeline, scrapes, options)
-  const { isRunning } = proxy
-  const { onStretch } = options
-  const rotate = (): Promise<void> => key.rotate()
-  const course = new Course({
-    grants,
-    tokenServer,
-    api,
-    rotate,
-    isRunning,
-    onStretch,
-    stretches,
-  })
-  await course.run(AbortSignal.timeout(options.minutes * 60_000))
-  await callers.stop()
-  course.end()
-  await endWatch()
-  return { timeline, course, startedAt }
-}
-
-const afterLoad = async ({ api }: Parts, proxy: Proxy, scrapes: Scrapes) => {
-  const reloads = await scrapes
-    .counter('service_key_proxy_credential_reloads_total', 'outcome="taken"')
-    .catch(() => 0)
-  await scrapes.measureCost(proxy.pid).catch((error: unknown) => {
-    scrapes.faults.push(`a scrape failed: ${String(error)}`)
-  })
-  await sleep(CALM_DOWN_MS)
-  api.closeIdle()
-  await sleep(CALM_DOWN_MS)
-  return { reloads, after: sampleProcess(proxy.pid)?.descriptors }
-}
+/** In turns. */
+export const FAULTS: readonly Fault[] = [
+  { name: 'key rotated', seconds: 4, does: 'rotate' },
+  { name: 'API answers 5xx', seconds: 3, api: 'fails', all: ['api 500', 'api 503'] },
+  { name: 'token server 500', seconds: 4, tokens: 'fails', all: ['token_unavailable'] },
+  // What becomes of a write on a connection that breaks nobody knows.
+  { name: 'API resets', seconds: 3, api: 'flaps', writes: ['upstream_reset', 'incomplete'] },
+  { name: 'token server down', seconds: 4, tokens: 'down', all: ['token_unavailable'] },
+  // Not soon after a rotation: then the proxy holds two tokens, and a read is sent again but once.
+  { name: 'API revokes tokens', seconds: 3, does: 'revoke', writes: ['token_refreshed_retry'] },
+  { name: 'API hangs', seconds: 3, api: 'hangs' },
+  { name: 'token server 429', seconds: 4, tokens: 'limits', all: ['token_rate_limited'] },
+  { name: 'token server hangs', seconds: 4, tokens: 'hangs', all: ['token_unavailable'] },
+  { name: 'token server slow', seconds: 4, tokens: 'slow' },
+]
 
 export const runSoak = async (options: SoakOptions): Promise<SoakRecord> => {
   const folder = mkdtempSync(join(tmpdir(), 'skp-soak-'))
-  const parts = await createParts(options)
-  const { log, proxy, scrapes } = await start(parts, folder)
+  const parts = await startParts(options, folder)
+  const { proxy, tokenServer, api, ledger, key, log, scrapes } = parts
   const before = sampleProcess(proxy.pid)?.descriptors
-  const { timeline, course, startedAt } = await suffer(parts, { proxy, scrapes }, options)
-  const { reloads, after } = await afterLoad(parts, proxy, scrapes)
+  const startedAt = performance.now()
+  const { rows, stuck, stretches } = await suffer(parts, options)
+  const { reloads, after } = await afterLoad(parts)
   const death = await proxy.stop()
   log.finish()
-  const { ledger, key, tokenServer, api, stretches } = parts
   ledger.settle(Infinity)
   await tokenServer.close()
   api.close()
   rmSync(folder, { recursive: true })
   const seconds = (at: number): number => (at - startedAt) / 1000
+  const { minutes, callers, seed } = options
   return {
     date: new Date().toISOString().slice(0, 10),
     node: process.versions.node,
-    seed: options.seed,
-    minutes: options.minutes,
-    callers: options.callers,
-    rows: timeline.rows,
+    seed,
+    minutes,
+    callers,
+    rows,
     faults: stretches
-      .filter(({ fault }) => fault.name !== CALM)
-      .map(({ fault, startedAt: from, endedAt }) => {
-        return { name: fault.name, from: seconds(from), to: seconds(endedAt) }
+      .filter(({ name }) => FAULTS.some((fault) => fault.name === name))
+      .map(({ name, startedAt, endedAt }) => {
+        return { name, from: seconds(startedAt), to: seconds(endedAt) }
       }),
     requests: ledger.total,
     writes: ledger.writes,
@@ -207,10 +83,126 @@ export const runSoak = async (options: SoakOptions): Promise<SoakRecord> => {
     rotations: key.rotations,
     reloads,
     tokenRequests: tokenServer.requests.length,
-    stuck: course.stuck,
+    stuck,
     descriptors: { before, after },
     scrapes,
     log: { lines: log.lines, levels: [...log.levels], alarms: log.alarms, leaks: log.leaks },
     death,
   }
+}
+
+const API_DELAY_MS = 15
+const CALM_MS = 2_500
+const SAMPLE_MS = 1_000
+/** For kept connections to end. */
+const CALM_DOWN_MS = 3_000
+
+const startParts = async ({ seed, onStretch }: SoakOptions, folder: string) => {
+  const key = new RotatedKey({
+    addresses: () => ({ entities: api.entities, url: tokenServer.url }),
+  })
+  const tokenServer = new TokenServer({ good: key.good, random: createRandom(seed + 2) })
+  const ledger = new Ledger({
+    stretches: () => course.stretches,
+    hadToken: (call) => hadToken(call, tokenServer.grants),
+  })
+  const api = new Api({
+    tokens: tokenServer,
+    random: createRandom(seed + 1),
+    delay: API_DELAY_MS,
+    onArrival: (arrival) => ledger.arrive(arrival),
+  })
+  await tokenServer.follow('grants', LIFETIME)
+  await api.listen()
+  await key.route(join(folder, 'bindings', 'intas'))
+  const log = new LogWatch(() => [...key.secrets, ...tokenServer.grants.map(({ value }) => value)])
+  const adminPort = await freePort()
+  const proxy = await startProxy({
+    environment: {
+      SERVICE_BINDING_ROOT: join(folder, 'bindings'),
+      SKP_ADMIN_PORT: String(adminPort),
+    },
+    onOutput: (chunk) => log.add(chunk),
+  })
+  const course = new FaultCourse({
+    tokenServer,
+    lifetime: LIFETIME,
+    api,
+    proxy,
+    rotate: () => key.rotate(),
+    onStretch: ({ name }) => onStretch(name),
+  })
+  return { key, tokenServer, ledger, api, log, proxy, course, scrapes: new Scrapes(adminPort) }
+}
+
+type Parts = Awaited<ReturnType<typeof startParts>>
+
+/** Callers, faults and looks at the proxy, until the time is over. */
+const suffer = async (parts: Parts, options: SoakOptions) => {
+  const { ledger, proxy, course } = parts
+  const timeline = new Timeline(proxy.pid)
+  const callers = new Callers({
+    port: proxy.port,
+    count: options.callers,
+    seed: options.seed + 3,
+    onBegin: (id) => ledger.begin(id),
+    onEnd(call) {
+      ledger.end(call)
+      timeline.ended(latencyOf(call))
+    },
+  })
+  const endWatch = watch(parts, timeline, options)
+  const signal = AbortSignal.timeout(options.minutes * 60_000)
+  for (let i = 0; !signal.aborted && proxy.isRunning(); i += 1) {
+    await course.suffer(FAULTS[i % FAULTS.length] as Fault, CALM_MS, signal)
+  }
+  await course.recover()
+  await callers.stop()
+  course.end()
+  await endWatch()
+  return { rows: timeline.rows, stuck: course.stuck, stretches: course.stretches }
+}
+
+const latencyOf = ({ action, method, status, startedAt, endedAt }: Call): number | undefined =>
+  action === 'read' && method === 'GET' && status !== undefined ? endedAt - startedAt : undefined
+
+/** Everything that goes on beside the callers. @returns how to end it */
+const watch = ({ ledger, scrapes }: Parts, timeline: Timeline, { onProgress }: SoakOptions) => {
+  let scraping = Promise.resolve()
+  const scrape = async (): Promise<void> => {
+    timeline.scraped(await scrapes.scrape())
+  }
+  const timers = [
+    setInterval(() => {
+      timeline.sample()
+      ledger.settle(performance.now())
+    }, SAMPLE_MS),
+    setInterval(() => {
+      scraping = scraping.then(scrape).catch(scrapes.failed)
+      onProgress(progressOf(ledger, timeline))
+    }, SCRAPE_INTERVAL_MS),
+  ]
+  return async (): Promise<void> => {
+    for (const timer of timers) clearInterval(timer)
+    await scraping
+  }
+}
+
+const progressOf = ({ counts, total, writes }: Ledger, { rows }: Timeline): string => {
+  const { resident, descriptors } = rows.at(-1) ?? {}
+  const problems = [...counts].map(([kind, count]) => `${kind} × ${count}`).join(', ')
+  const memory = resident === undefined ? '' : `, ${resident.toFixed(0)} MB`
+  const open = descriptors === undefined ? '' : `, ${descriptors} descriptors`
+  return `${total} requests, ${writes} writes${memory}${open}${problems && `; ${problems}`}`
+}
+
+const afterLoad = async ({ api, proxy, scrapes }: { api: Api; proxy: Proxy; scrapes: Scrapes }) => {
+  const reloads = await scrapes
+    .counter('service_key_proxy_credential_reloads_total', 'outcome="taken"')
+    .catch(() => 0)
+  await scrapes.measureCost(proxy.pid).catch(scrapes.failed)
+  await sleep(CALM_DOWN_MS)
+  api.closeIdle()
+  await sleep(CALM_DOWN_MS)
+  return { reloads, after: sampleProcess(proxy.pid)?.descriptors }
 }

@@ -1,18 +1,17 @@
 /** The soak's own judgement: each thing that it is for makes it fail. The soak itself runs in CI. */
 import t from 'tap'
-import type { Arrival, Call } from './call.ts'
+import type { Call } from '../fixtures/caller.ts'
+import { allowanceOf, type Fault } from '../fixtures/fault-course.ts'
+import { BodyCheck, bodyPieces } from '../fixtures/large-body.ts'
+import { createRandom } from '../fixtures/random.ts'
+import type { Arrival } from '../fixtures/scripted-api.ts'
 import { chart } from './chart.ts'
-import { FAULTS, type Fault } from './course.ts'
-import { isPassed, judge, memoryLimit, trendOf } from './judgement.ts'
+import { isPassed, judge, memoryLimit, slopeOf, trendOf, type SoakRecord } from './judgement.ts'
 import { judgeCall, Ledger } from './ledger.ts'
-import { LogWatch } from './log-watch.ts'
-import { openMetricsFaults, valueIn } from './openmetrics.ts'
-import { PatternCheck, patternPieces } from './pattern.ts'
-import { sampleProcess } from './process-sample.ts'
-import type { SoakRecord } from './record.ts'
 import { markdown, particulars, table } from './report.ts'
-import { slopeOf } from './slope.ts'
-import { createRandom } from '../drill/random.ts'
+import { FAULTS } from './run.ts'
+import { openMetricsFaults, valueIn } from './scrapes.ts'
+import { LogWatch, sampleProcess } from './watch.ts'
 
 t.test('a slope is that of the line, and its interval holds it', async (t) => {
   // Worked by hand: slope 0.9, residuals -0.2 0.9 -1 0.1 0.2, s² = 1.9/3, Σ(x - x̄)² = 10.
@@ -139,19 +138,28 @@ const READ: Call = {
   startedAt: 1000,
   endedAt: 1010,
   status: 200,
+  echoed: 's1',
 }
 const WRITE: Call = { ...READ, action: 'write', method: 'POST', status: 201 }
-const SEEN: Arrival = { id: 's1', token: 'good', applied: false, wasReset: false }
-const DONE: Arrival = { ...SEEN, applied: true }
+const SEEN: Arrival = {
+  id: 's1',
+  at: 1005,
+  token: 'good',
+  presented: 'token-1',
+  isWrite: false,
+  applied: false,
+  wasReset: false,
+}
+const DONE: Arrival = { ...SEEN, isWrite: true, applied: true }
 
 const kinds = (
   call: Call,
   arrivals: readonly Arrival[],
-  fault: Fault = { name: 'calm', seconds: 1 },
+  fault: Pick<Fault, 'all' | 'writes'> = {},
   hadToken = true,
 ): readonly string[] =>
   judgeCall(call, arrivals, {
-    stretches: [{ fault, startedAt: 0, endedAt: 5000 }],
+    stretches: () => [{ name: '', allows: allowanceOf(fault), startedAt: 0, endedAt: 5000 }],
     hadToken: () => hadToken,
   }).map(({ kind }) => kind)
 
@@ -182,6 +190,7 @@ t.test('every request is judged from both ends', async (t) => {
   t.same(kinds(READ, [SEEN, SEEN, SEEN]), ['too many replays'])
   t.same(kinds(READ, [{ ...SEEN, token: 'expired' }]), ['bad token'])
   t.same(kinds({ ...READ, fault: 'other bytes' }, [SEEN]), ['wrong answer'])
+  t.same(kinds({ ...READ, echoed: 's2' }, [SEEN]), ['wrong answer'])
   const removal: Call = { ...WRITE, method: 'DELETE' }
   t.same(kinds(removal, [{ ...DONE, wasReset: true }, DONE]), [], 'sent again after a reset')
   t.same(kinds(removal, [DONE, DONE]), ['duplicate write'])
@@ -191,7 +200,7 @@ t.test('every request is judged from both ends', async (t) => {
 })
 
 t.test('the ledger waits for what is still under way, and forgets what is settled', async (t) => {
-  const ledger = new Ledger({ stretches: [], hadToken: () => true })
+  const ledger = new Ledger({ stretches: () => [], hadToken: () => true })
   ledger.begin('s1')
   ledger.arrive(DONE)
   ledger.end({ ...WRITE })
@@ -216,10 +225,10 @@ t.test('the log is searched across chunks, and for what is none of its lines', a
   t.equal(watch.levels.get('warn'), 1)
 })
 
-const whole = Buffer.concat([...patternPieces(200_000)])
+const whole = Buffer.concat([...bodyPieces(200_000)])
 
 const isTaken = (...chunks: Buffer[]): boolean => {
-  const check = new PatternCheck()
+  const check = new BodyCheck()
   for (const chunk of chunks) check.take(chunk)
   return check.isWhole(200_000)
 }
