@@ -15,14 +15,14 @@ import { OutboundProxyError } from '../outbound/tunnel.ts'
 import { accessRules } from '../policy/access-policy.ts'
 import { createCallerGuard } from '../policy/caller-guard.ts'
 import { ApiLimits } from '../proxy/api-limits.ts'
-import { Turn } from '../proxy/flush-queue.ts'
+import { FlushQueue } from '../proxy/flush-queue.ts'
 import { LinkDirectory } from '../proxy/links.ts'
 import { proxyPlugin } from '../proxy/proxy-plugin.ts'
 import { createRequestRewriter } from '../proxy/request-body.ts'
 import type { RequestContext } from '../proxy/request-context.ts'
-import { createWriterOpener, timed } from '../proxy/rewritten-response.ts'
+import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
-import { explained, ServerTiming } from '../proxy/server-timing.ts'
+import { ServerTiming } from '../proxy/server-timing.ts'
 import { createDataServer } from '../proxy/server.ts'
 import type { KeyWatcher } from '../service-key/key-watcher.ts'
 import { createAdminPort } from './admin-port.ts'
@@ -97,12 +97,11 @@ const createServer = async (
   const server = createDataServer(frame)
   await server.app.register(probes, { readiness })
   const links = new LinkDirectory(routes)
-  const opener = createWriterOpener(config.rewriteLinks, links)
   await server.app.register(proxyPlugin, {
     routes,
-    openWriter: timed(config.explain === 'on' ? explained(opener) : opener, frame.now),
+    openWriter: createWriterOpener(config.rewriteLinks, links, frame.now),
     apiLimits: new ApiLimits(options.clock, config),
-    turn: new Turn(),
+    flushQueue: new FlushQueue(),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,

@@ -1,10 +1,13 @@
-/** The connections of callers: which of them have a request in flight, and with which answer. */
+/**
+ * The connections of callers: which of them have a request in flight and with which response, how one
+ * is broken off, and when a caller has gone or waits for nothing any more.
+ */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Failure } from '../errors.ts'
 
 export class CallerConnections {
-  readonly #answers = new Map<Socket, ServerResponse | undefined>()
+  readonly #responses = new Map<Socket, ServerResponse | undefined>()
   readonly #refused = new WeakSet<Socket>()
 
   /** Answers to pipelined requests whose turn has not come. */
@@ -12,14 +15,14 @@ export class CallerConnections {
 
   constructor(server: Server) {
     server.on('connection', (socket) => {
-      this.#answers.set(socket, undefined)
+      this.#responses.set(socket, undefined)
       socket.once('close', () => this.#closed(socket))
     })
   }
 
   /** A request has arrived whole enough to be answered. */
   began(socket: Socket, response: ServerResponse): void {
-    this.#answers.set(socket, response)
+    this.#responses.set(socket, response)
     if (response.socket === null) this.#queue(socket, response)
   }
 
@@ -40,12 +43,12 @@ export class CallerConnections {
       })
     }
     this.#queued.delete(socket)
-    this.#answers.delete(socket)
+    this.#responses.delete(socket)
   }
 
   /** The last answer on it, unless that is finished; others may be under way before it. */
   unfinished(socket: Socket): ServerResponse | undefined {
-    const response = this.#answers.get(socket)
+    const response = this.#responses.get(socket)
     return response?.closed === true ? undefined : response
   }
 
@@ -62,16 +65,15 @@ export class CallerConnections {
 
   /** Closes what has no request in flight: silent connections, and heads that never end. */
   closeUnused(): void {
-    for (const [socket, response] of this.#answers) {
+    for (const [socket, response] of this.#responses) {
       if (response === undefined || response.closed) socket.destroy()
     }
   }
 }
 
-/* FOLDED: The end of an answer that cannot be completed: its connection closes, so that the caller can tell. */
-
 /**
- * In its turn: answers to earlier requests of the connection go out whole. Node 24 closes a response
+ * Ends a response that cannot be completed: its connection closes, so that the caller can tell. In its
+ * turn: answers to earlier requests of the connection go out whole. Node 24 closes a response
  * that is destroyed before its turn, but not the connection, on which the caller would wait for ever.
  */
 export const breakOff = (response: ServerResponse): void => {
@@ -79,9 +81,11 @@ export const breakOff = (response: ServerResponse): void => {
   else response.destroy()
 }
 
-/* FOLDED: Tells whoever waits on behalf of a caller that the caller does not wait any more. */
-
-/** @returns a signal that is aborted when the connection closes, or the answer is complete */
+/**
+ * For whoever waits on behalf of a caller.
+ *
+ * @returns a signal that is aborted when the connection closes, or the response is complete
+ */
 export const departureOf = (response: ServerResponse): AbortSignal => {
   const left = new AbortController()
   response.once('close', () => left.abort())
@@ -94,7 +98,12 @@ export const callerTimeout = (idleTimeout: number): Failure => ({
   detail: detailOf(idleTimeout),
 })
 
-/** @param onIdle told once nothing has moved for so long that waiting makes no sense */
+/**
+ * A caller that stops sending or reading must not hold a connection to the API for ever.
+ *
+ * @param idleTimeout in ms
+ * @param onIdle told once nothing has moved for so long that waiting makes no sense
+ */
 export const watchIdle = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -107,9 +116,6 @@ export const watchIdle = (
   })
 }
 
-/* FOLDED: A caller that stops sending or reading must not hold a connection to the API for ever. */
-
-/** @param idleTimeout in ms */
 const detailOf = (idleTimeout: number): string => `SKP_IDLE_TIMEOUT=${idleTimeout}ms.`
 
 /**

@@ -1,9 +1,8 @@
 /**
- * One exchange with the API: sends the request, writes the answer straight into the caller's
- * response, ties the two connections together (abort, backpressure) and ends in every case with
- * an answer or a closed connection.
+ * One exchange with the API: sends the request, writes the response straight into the caller's, ties
+ * the two connections together (abort, backpressure) and ends in every case with a response or a closed
+ * connection.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { type Failure, systemCode } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
@@ -12,7 +11,7 @@ import type { TokenSource } from '../token/token-source.ts'
 import type { ApiLimits, ApiWait } from './api-limits.ts'
 import { breakOff, departureOf, watchIdle } from './caller-connection.ts'
 import { discardBody, sendFailure } from './failure-response.ts'
-import { Delivery, type Sender, type Turn } from './flush-queue.ts'
+import { type FlushQueue, QueuedResponse, type Sender } from './flush-queue.ts'
 import { type RequestHeaders, responseHeaders } from './headers.ts'
 import {
   isHeld,
@@ -22,17 +21,28 @@ import {
   type UnauthorizedOptions,
 } from './replay.ts'
 import { isStreamed, type RequestBody } from './request-body.ts'
-import type { RequestContext } from './request-context.ts'
+import type { Call, RequestContext } from './request-context.ts'
 import type { WriterOpener } from './rewritten-response.ts'
 import type { Route } from './route.ts'
 import { isConnectionLoss, type TimeLimits, upstreamFailure } from './upstream-errors.ts'
 import { type ConnectionAware, passOver, type UpstreamConnection } from './upstream.ts'
 
-interface ExchangeRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly context: RequestContext
+export interface ExchangeOptions extends UnauthorizedOptions {
+  readonly limits: TimeLimits
+  readonly apiLimits: ApiLimits
+  readonly lifecycle: { readonly phase: Phase }
+  readonly openWriter: WriterOpener
+  readonly flushQueue: FlushQueue
+  /** Told of every transport failure, before or in the middle of a response. */
+  readonly onTransportError: (error: unknown, context: RequestContext) => void
+}
+
+/** A call that is admitted, and where it goes. */
+export interface RoutedCall extends Call {
   readonly route: Route
+}
+
+interface ExchangeRequest extends RoutedCall {
   readonly body: RequestBody
   readonly token: AccessToken
   /** Without the token. */
@@ -43,22 +53,11 @@ interface ExchangeRequest {
   readonly replayed?: boolean
 }
 
-export const forward = (options: ExchangeOptions, job: ExchangeRequest): void =>
-  new Attempt(options, job).dispatch()
+/** Always ends the call, be it later. */
+export const startExchange = (options: ExchangeOptions, job: ExchangeRequest): void =>
+  new Exchange(options, job).dispatch()
 
-/* FOLDED: What one exchange with the API is made of. */
-
-export interface ExchangeOptions extends UnauthorizedOptions {
-  readonly limits: TimeLimits
-  readonly apiLimits: ApiLimits
-  readonly lifecycle: { readonly phase: Phase }
-  readonly openWriter: WriterOpener
-  readonly turn: Turn
-  /** Told of every transport failure, before or in the middle of an answer. */
-  readonly onTransportError: (error: unknown, context: RequestContext) => void
-}
-
-class Attempt implements ConnectionAware, Sender {
+class Exchange implements ConnectionAware, Sender {
   /** Set by the connection itself before it calls anything else here. */
   declare connection: UpstreamConnection
   readonly #options: ExchangeOptions
@@ -72,11 +71,11 @@ class Attempt implements ConnectionAware, Sender {
   /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
   #waited = false
   #stale = false
-  /** The first byte of an answer has arrived. */
+  /** The first byte of a response has arrived. */
   #answering = false
   #wait: ApiWait | undefined
-  #delivery: Delivery | undefined
-  /** Bytes of an answer that is not passed on; `undefined`: it is. */
+  #response: QueuedResponse | undefined
+  /** Bytes of a response that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
 
   constructor(options: ExchangeOptions, job: ExchangeRequest) {
@@ -142,15 +141,15 @@ class Attempt implements ConnectionAware, Sender {
     // A caller that closes its connection now meets no closed door later.
     if (this.#options.lifecycle.phase !== 'running') headers.push('connection', 'close')
     const resume = (): void => controller.resume()
-    const answer = { request, response, context, status, text, headers, resume }
-    const { openWriter, turn } = this.#options
-    this.#delivery = new Delivery(turn, openWriter(answer, route), response, this)
+    const { openWriter, flushQueue } = this.#options
+    const writer = openWriter({ request, response, context, status, text, headers, resume }, route)
+    this.#response = new QueuedResponse(flushQueue, writer, response, this)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#wait?.arrived(true)
     if (this.#discarded === undefined) {
-      if ((this.#delivery as Delivery).write(chunk)) return
+      if ((this.#response as QueuedResponse).write(chunk)) return
       controller.pause()
       return this.onUntaken()
     }
@@ -161,7 +160,7 @@ class Attempt implements ConnectionAware, Sender {
   onResponseEnd(): void {
     this.#wait?.end()
     if (this.#discarded !== undefined) return
-    this.#delivery?.complete()
+    this.#response?.complete()
     discardBody(this.#job.request)
   }
 
@@ -174,8 +173,8 @@ class Attempt implements ConnectionAware, Sender {
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
     if (this.#isWhole(error)) return this.onResponseEnd()
-    this.#delivery?.cancel()
-    if (this.#mayRetry(error)) return forward(this.#options, { ...this.#job, retried: true })
+    this.#response?.cancel()
+    if (this.#mayRetry(error)) return startExchange(this.#options, { ...this.#job, retried: true })
     const { response, context } = this.#job
     const failure = upstreamFailure(error, this.#options.limits)
     if (failure.code !== 'body_too_large') this.#options.onTransportError(error, context)
@@ -184,12 +183,12 @@ class Attempt implements ConnectionAware, Sender {
 
   /** A 304 may say how long the body is that it does not have (RFC 9110 §8.6). */
   #isWhole(error: Error): boolean {
-    return this.#delivery?.answer.status === 304 && systemCode(error) === LENGTH_MISMATCH
+    return this.#response?.status === 304 && systemCode(error) === LENGTH_MISMATCH
   }
 
   #giveUp(): void {
     this.#callerGone = true
-    this.#delivery?.cancel()
+    this.#response?.cancel()
     this.#controller?.abort(GIVEN_UP)
   }
 
@@ -209,8 +208,7 @@ class Attempt implements ConnectionAware, Sender {
   }
 
   #fail(failure: Failure): void {
-    const { request, response, context } = this.#job
-    sendFailure(request, response, failure, context)
+    sendFailure(this.#job, failure)
   }
 
   /** @returns whether the 401 is kept from the caller, because something better follows */
@@ -245,7 +243,7 @@ class Attempt implements ConnectionAware, Sender {
     const { token } = outcome
     context.token = replayed ? 'replayed' : 'waited'
     const isReplay = replayed || this.#job.replayed === true
-    forward(this.#options, { ...this.#job, token, replayed: isReplay })
+    startExchange(this.#options, { ...this.#job, token, replayed: isReplay })
   }
 
   /** A kept connection may die under a request that the API never saw; a new one does not. */

@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import { errorEntry, type Failure } from '../errors.ts'
 import { errorDocument, requestedVersion } from '../odata/media-type.ts'
-import type { RequestContext } from './request-context.ts'
+import type { Call, RequestContext } from './request-context.ts'
 
 /**
  * Reads the rest of a body to nowhere: closing the connection instead would reset it, and the
@@ -26,12 +26,7 @@ export const discardBody = (request: IncomingMessage): void => {
 export const isLingering = (response: ServerResponse): boolean => lingering.has(response)
 
 /** Sends the failure as the whole answer; the head must not have been sent. */
-export const sendFailure = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  failure: Failure,
-  context: RequestContext,
-): void => {
+export const sendFailure = ({ request, response, context }: Call, failure: Failure): void => {
   const { message } = errorEntry(failure.code)
   const text = failure.detail === undefined ? message : `${message} ${failure.detail}`
   const body = errorDocument(failure.code, text, requestedVersion(request.headers))
@@ -46,8 +41,6 @@ export const sendFailure = (
   else response.end(body)
   discardBody(request)
 }
-
-/* FOLDED: Which methods are forwarded. */
 
 /** TRACE would echo the token back to the caller; CONNECT asks for a tunnel, not for a resource. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set(['TRACE', 'CONNECT'])

@@ -1,9 +1,44 @@
-/** When an answer goes out: at the ends of turns, see turn.ts. */
+/**
+ * When a response goes out: at the ends of turns of the event loop (decision 0017). Node reads from all
+ * connections that have something, and only then comes to what waits for the end of the turn. One
+ * process that is woken up for many responses, and a loop that goes round less often, cost less than
+ * each of them sent as it comes.
+ */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Answer } from './response-writer.ts'
+import type { ResponseWriter } from './response-writer.ts'
 
-/** Whoever has an answer delivered. */
+/** What has something to do at the end of a turn. Must not throw: others wait behind it. */
+interface Queued {
+  endOfTurn(): void
+}
+
+export class FlushQueue {
+  #queued: Queued[] = []
+  #hasWaited = false
+
+  /**
+   * Once, after everything that has arrived by now; from the end of a turn on, in the next one. Where
+   * there are others, one more turn is waited for, because then there are still more of them soon, and
+   * requests to the API, which go out at the ends of turns as well, get there first.
+   */
+  add(queued: Queued): void {
+    if (this.#queued.push(queued) === 1) setImmediate(this.#end)
+  }
+
+  readonly #end = (): void => {
+    const queued = this.#queued
+    this.#hasWaited = queued.length > 1 && !this.#hasWaited
+    if (this.#hasWaited) {
+      setImmediate(this.#end)
+      return
+    }
+    this.#queued = []
+    for (const each of queued) each.endOfTurn()
+  }
+}
+
+/** Whoever has a response sent. */
 export interface Sender {
   /** It cannot be sent. */
   onFailure(error: Error): void
@@ -11,9 +46,10 @@ export interface Sender {
   onUntaken(): void
 }
 
-export class Delivery implements TurnTask {
-  readonly answer: Answer
-  readonly #turn: Turn
+/** One response on its way through its writer. */
+export class QueuedResponse implements Queued {
+  readonly #queue: FlushQueue
+  readonly #writer: ResponseWriter
   readonly #response: ServerResponse
   readonly #sender: Sender
   #isComplete = false
@@ -27,12 +63,16 @@ export class Delivery implements TurnTask {
   /** Turns that the head still waits for what comes behind it. */
   #patience = HEAD_TURNS
 
-  constructor(turn: Turn, answer: Answer, response: ServerResponse, sender: Sender) {
-    this.#turn = turn
-    this.answer = answer
+  constructor(queue: FlushQueue, writer: ResponseWriter, response: ServerResponse, sender: Sender) {
+    this.#queue = queue
+    this.#writer = writer
     this.#response = response
     this.#sender = sender
     this.#await()
+  }
+
+  get status(): number {
+    return this.#writer.status
   }
 
   /** @returns whether more is welcome */
@@ -40,14 +80,14 @@ export class Delivery implements TurnTask {
     this.#gathered += chunk.length
     if (this.#gathered > MAX_GATHERED_BYTES) {
       this.#uncork()
-      return this.answer.write(chunk)
+      return this.#writer.write(chunk)
     }
     this.#cork()
-    this.answer.write(chunk)
+    this.#writer.write(chunk)
     return true
   }
 
-  /** All of the answer is there. */
+  /** All of the response is there. */
   complete(): void {
     this.#isComplete = true
     this.#await()
@@ -56,7 +96,7 @@ export class Delivery implements TurnTask {
   /** What has not been sent will not be sent any more. */
   cancel(): void {
     this.#isCancelled = true
-    this.answer.drop()
+    this.#writer.drop()
   }
 
   endOfTurn(): void {
@@ -71,7 +111,7 @@ export class Delivery implements TurnTask {
 
   #proceed(): void {
     if (this.#isComplete) this.#end()
-    else if (this.#patience === 0) this.answer.flush()
+    else if (this.#patience === 0) this.#writer.flush()
     else {
       this.#patience -= 1
       this.#await()
@@ -79,7 +119,7 @@ export class Delivery implements TurnTask {
   }
 
   #end(): void {
-    this.answer.end()
+    this.#writer.end()
     if (this.#response.writableLength > 0) this.#sender.onUntaken()
   }
 
@@ -99,44 +139,8 @@ export class Delivery implements TurnTask {
   #await(): void {
     if (this.#isDue) return
     this.#isDue = true
-    this.#turn.add(this)
+    this.#queue.add(this)
   }
-}
-
-export class Turn {
-  #tasks: TurnTask[] = []
-  #hasWaited = false
-
-  /**
-   * Once, after everything that has arrived by now; from the end of a turn on, in the next one. Where
-   * there are others, one more turn is waited for, because then there are still more of them soon, and
-   * requests to the API, which go out at the ends of turns as well, get there first.
-   */
-  add(task: TurnTask): void {
-    if (this.#tasks.push(task) === 1) setImmediate(this.#end)
-  }
-
-  readonly #end = (): void => {
-    const tasks = this.#tasks
-    this.#hasWaited = tasks.length > 1 && !this.#hasWaited
-    if (this.#hasWaited) {
-      setImmediate(this.#end)
-      return
-    }
-    this.#tasks = []
-    for (const task of tasks) task.endOfTurn()
-  }
-}
-
-/* FOLDED:
- * Turns of the event loop. Node reads from all connections that have something, and only then comes to
- * what waits for the end of the turn. Answers are sent there: one process that is woken up for many of
- * them, and a loop that goes round less often, cost less than each answer sent as it comes.
- */
-
-/** What has something to do at the end of a turn. Must not throw: others wait behind it. */
-interface TurnTask {
-  endOfTurn(): void
 }
 
 /**
@@ -146,7 +150,7 @@ interface TurnTask {
 const HEAD_TURNS = 1
 
 /**
- * So much of an answer goes out at the ends of turns, with fewer system calls. The rest is sent as it
+ * So much of a response goes out at the ends of turns, with fewer system calls. The rest is sent as it
  * comes, so that the caller reads while the API writes.
  */
 const MAX_GATHERED_BYTES = 128 * 1024

@@ -1,5 +1,8 @@
-/** Bodies under SKP_ACCESS or SKP_ALLOW: those of a `$batch` are held whole, within limits. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+/**
+ * SKP_ACCESS and SKP_ALLOW on a request's way: its head is judged when it is admitted, a `$batch` once
+ * its whole body is there, which is held for that, within limits.
+ */
+import type { IncomingMessage } from 'node:http'
 import type { Failure } from '../errors.ts'
 import { readBatch } from '../odata/batch-reader.ts'
 import { type AccessRules, judgeRequest, rulesInForce } from '../policy/access-policy.ts'
@@ -7,7 +10,7 @@ import { judgeBatch } from '../policy/batch-policy.ts'
 import { callerTimeout } from './caller-connection.ts'
 import { sendFailure } from './failure-response.ts'
 import { type RequestBody, withBody, withWholeBody } from './request-body.ts'
-import type { RequestContext } from './request-context.ts'
+import type { Call, RequestContext } from './request-context.ts'
 import type { Route } from './route.ts'
 import type { TimeLimits } from './upstream-errors.ts'
 
@@ -19,28 +22,23 @@ interface BodyOptions {
   readonly limits: Pick<TimeLimits, 'idleTimeout'>
 }
 
-type ReadBody = (exchange: Exchange, send: (body: RequestBody) => void) => void
+type ReadBody = (call: Call, send: (body: RequestBody) => void) => void
 
 /** @returns a function that hands bodies over as `withBody` does, but those of a `$batch` whole */
 export const createBodyReader = (options: BodyOptions): ReadBody => {
   const { maxBody } = options
   const { idleTimeout } = options.limits
-  const readPlain: ReadBody = ({ request, response, context }, send) =>
-    withBody(request, { maxBody, idleTimeout }, send, () =>
-      sendFailure(request, response, callerTimeout(idleTimeout), context),
+  const readPlain: ReadBody = (call, send) =>
+    withBody(call.request, { maxBody, idleTimeout }, send, () =>
+      sendFailure(call, callerTimeout(idleTimeout)),
     )
   if (options.access === undefined) return readPlain
   const readBatch = createBatchReader(options.access, options)
-  return (exchange, send) => {
-    if (exchange.context.isGuardedBatch === true) readBatch(exchange, send)
-    else readPlain(exchange, send)
+  return (call, send) => {
+    if (call.context.isGuardedBatch === true) readBatch(call, send)
+    else readPlain(call, send)
   }
 }
-
-/* FOLDED:
- * SKP_ACCESS and SKP_ALLOW on a request's way: its head is judged when it is admitted, a `$batch`
- * once its whole body is there.
- */
 
 type Field = readonly [name: string, value: string]
 
@@ -90,26 +88,19 @@ export const judgeBody = (
   return judgeBatch(access, route, content)
 }
 
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly context: RequestContext
-}
-
 /** @returns a function that hands over the whole body, or answers why not */
 const createBatchReader = (access: AccessRules, { maxBody, limits }: BodyOptions): ReadBody => {
   const limit = Math.min(maxBody, MAX_BATCH_BYTES)
   const detail = `By ${rulesInForce(access)}, a $batch has at most ${limit / 1024} KB.`
   const tooLarge: Failure = { code: 'body_too_large', detail }
   let held = 0
-  return ({ request, response, context }, send) => {
-    if (Number(request.headers['content-length']) > limit) {
-      return sendFailure(request, response, tooLarge, context)
-    }
+  return (call, send) => {
+    const { request, response } = call
+    if (Number(request.headers['content-length']) > limit) return sendFailure(call, tooLarge)
     let size = 0
     const refuse = (failure: Failure): void => {
       stop()
-      sendFailure(request, response, failure, context)
+      sendFailure(call, failure)
     }
     const onProgress = (received: number): void => {
       held += received - size
@@ -118,7 +109,7 @@ const createBatchReader = (access: AccessRules, { maxBody, limits }: BodyOptions
       else if (held > MAX_ALL_BYTES) refuse({ code: 'overloaded' })
     }
     const { idleTimeout } = limits
-    const stalled = (): void => sendFailure(request, response, callerTimeout(idleTimeout), context)
+    const stalled = (): void => sendFailure(call, callerTimeout(idleTimeout))
     const stop = withWholeBody(request, { idleTimeout, send, stalled, onProgress })
     response.once('close', () => {
       held -= size

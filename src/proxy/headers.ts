@@ -1,35 +1,11 @@
-/** Fields that belong to one connection and never travel further (RFC 9110 §7.6.1). Pure. */
+/**
+ * Header fields on their way: the caller's become the API's, the API's become the caller's, each in one
+ * pass over the raw list. What belongs to one connection goes no further (RFC 9110 §7.6.1), and what a
+ * caller must not decide is dropped. Pure. The token is added when the request is sent, so that no
+ * `Connection` option of the caller can remove it again.
+ */
 import { CALLER_TOKEN_FIELD } from '../policy/caller-guard.ts'
 import type { RequestIds } from './request-context.ts'
-
-/**
- * @param raw alternating names and values
- * @returns the names, in lower case, that the `Connection` fields nominate
- */
-export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
-  let names = NONE
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string
-    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
-    const value = raw[i + 1] as string
-    // What nearly every message says, and what nominates nothing.
-    if (value === 'keep-alive' || value === 'close') continue
-    names = new Set([...names, ...nominatedBy(value)])
-  }
-  return names
-}
-
-/** @param name in any case */
-export const isHopByHop = (name: string, nominated: ReadonlySet<string>): boolean =>
-  (mayBeHopByHop(name) && HOP_BY_HOP.has(name.toLowerCase())) ||
-  (nominated.size > 0 && nominated.has(name.toLowerCase()))
-
-/** @returns whether a name, in whatever case, may be one of these; `false` is sure */
-export const createNameFilter = (names: Iterable<string>): ((name: string) => boolean) => {
-  const places = new Uint8Array((MAX_LENGTH + 1) * 32)
-  for (const name of names) places[placeOf(name)] = 1
-  return (name) => places[placeOf(name)] === 1
-}
 
 /** Their values have no illegal bytes. */
 export interface AddedHeaders {
@@ -87,16 +63,13 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string
     const value = received[i + 1] as string
-    if (isHopByHop(name, nominated)) {
-      const isCoded = name.toLowerCase() === 'transfer-encoding' && !isReadable(value)
-      if (isCoded) throw new TransferCodingError()
+    const lower = name.toLowerCase()
+    if (isHopByHop(lower, nominated)) {
+      if (lower === 'transfer-encoding' && !isReadable(value)) throw new TransferCodingError()
       continue
     }
-    if (mayBeId(name)) {
-      const lower = name.toLowerCase()
-      if (lower === 'x-request-id') hasRequestId = true
-      else if (lower === 'x-correlation-id') hasCorrelationId = true
-    }
+    if (lower === 'x-request-id') hasRequestId = true
+    else if (lower === 'x-correlation-id') hasCorrelationId = true
     headers.push(name, value)
   }
   if (!hasRequestId) headers.push('x-request-id', ids.requestId)
@@ -104,16 +77,31 @@ export const responseHeaders = (raw: readonly Buffer[], ids: RequestIds): string
   return headers
 }
 
+/**
+ * @param raw alternating names and values
+ * @returns the names, in lower case, that the `Connection` fields nominate
+ */
+export const nominatedNames = (raw: readonly string[]): ReadonlySet<string> => {
+  let names: Set<string> | undefined
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    const value = raw[i + 1] as string
+    if (name.length !== 10 || name.toLowerCase() !== 'connection' || OPTIONS.has(value)) continue
+    names ??= new Set()
+    for (const option of value.toLowerCase().split(',')) names.add(option.trim())
+  }
+  for (const option of OPTIONS) names?.delete(option)
+  return names ?? NONE
+}
+
+/** What nearly every message says, and what nominates nothing. */
+const OPTIONS: ReadonlySet<string> = new Set(['keep-alive', 'close'])
+
 const NONE: ReadonlySet<string> = new Set()
 
-/** The names that a `Connection` field declares to be hop-by-hop as well. */
-const nominatedBy = (value: string): ReadonlySet<string> => {
-  const names = value
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim())
-  return new Set(names.filter((name) => name !== 'keep-alive' && name !== 'close'))
-}
+/** @param name in lower case */
+export const isHopByHop = (name: string, nominated: ReadonlySet<string>): boolean =>
+  HOP_BY_HOP.has(name) || nominated.has(name)
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -128,16 +116,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/* FOLDED: Tells nearly all field names apart from a few by length and first letter, which is all most need. */
-
-const MAX_LENGTH = 31
-
-/** The lower bits of a letter are the same for small and capital ones. */
-const placeOf = (name: string): number =>
-  Math.min(name.length, MAX_LENGTH) * 32 + (name.charCodeAt(0) & 31)
-
-const mayBeHopByHop = createNameFilter(HOP_BY_HOP)
-
+/** @param name in lower case */
 const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
   if (isReplaced(name) || isHopByHop(name, nominated)) return true
   if (!name.includes('_')) return false
@@ -146,29 +125,9 @@ const isDropped = (name: string, nominated: ReadonlySet<string>): boolean => {
   return meant === 'content-length' || isReplaced(meant) || isHopByHop(meant, nominated)
 }
 
-/**
- * Every other type, parameter and charset stays byte for byte: a charset that is not UTF-8 is no
- * noise, and the API is right to refuse it.
- *
- * @param value of a `Content-Type` field
- */
-const withoutJsonCharset = (value: string): string => {
-  if (!JSON_WITH_PARAMETERS.test(value)) return value
-  const stripped = value.replace(PARAMETER, (parameter, name: string, text: string) =>
-    /^charset$/i.test(name) && /^"?utf-?8"?$/i.test(text) ? '' : parameter,
-  )
-  return stripped === value ? value : stripped.trimEnd()
-}
-
 /** `x-cf-*` would steer the router in front of the API, which is a Cloud Foundry app itself. */
 const isReplaced = (name: string): boolean =>
   REPLACED.has(name) || name.startsWith('x-cf-') || name.startsWith('x-forwarded-')
-
-/* FOLDED:
- * Header fields of the caller → fields for the API, in one pass over the raw array. Pure.
- * What the caller must not decide is dropped. The token is added when the request is sent, so that no
- * `Connection` option of the caller can remove it again.
- */
 
 const REPLACED: ReadonlySet<string> = new Set([
   'authorization',
@@ -184,10 +143,20 @@ const REPLACED: ReadonlySet<string> = new Set([
   CALLER_TOKEN_FIELD,
 ])
 
-/* FOLDED:
- * `application/json; charset=utf-8` means nothing but `application/json` (RFC 8259 section 11), yet
- * the API refuses it. Pure.
+/**
+ * `application/json; charset=utf-8` means nothing but `application/json` (RFC 8259 §11), yet the API
+ * refuses it. Every other type, parameter and charset stays byte for byte: a charset that is not UTF-8
+ * is no noise, and the API is right to refuse it.
+ *
+ * @param value of a `Content-Type` field
  */
+const withoutJsonCharset = (value: string): string => {
+  if (!JSON_WITH_PARAMETERS.test(value)) return value
+  const stripped = value.replace(PARAMETER, (parameter, name: string, text: string) =>
+    /^charset$/i.test(name) && /^"?utf-?8"?$/i.test(text) ? '' : parameter,
+  )
+  return stripped === value ? value : stripped.trimEnd()
+}
 
 const JSON_WITH_PARAMETERS = /^application\/json[ \t]*;/i
 
@@ -210,18 +179,6 @@ const decodeHead = (raw: readonly Buffer[]): string[] => {
   )
 }
 
-/** `identity` is none (RFC 2616 §3.6). */
-const isReadable = (coding: string): boolean => /^(?:chunked|identity)$/i.test(coding.trim())
-
-/** The client library undoes `chunked` only, and the caller is not told of any other coding. */
-class TransferCodingError extends Error {
-  readonly code = 'ERR_TRANSFER_CODING'
-}
-
-const mayBeId = createNameFilter(['x-request-id', 'x-correlation-id'])
-
-/* FOLDED: Header fields of the API's answer → fields for the caller, values unchanged. Pure. */
-
 /** Whether the parts lie one behind the other in one piece of memory, as those of one read do. */
 const areTogether = (raw: readonly Buffer[]): boolean => {
   const memory = raw[0]?.buffer
@@ -231,4 +188,12 @@ const areTogether = (raw: readonly Buffer[]): boolean => {
     end = part.byteOffset + part.length
   }
   return true
+}
+
+/** `identity` is none (RFC 2616 §3.6). */
+const isReadable = (coding: string): boolean => /^(?:chunked|identity)$/i.test(coding.trim())
+
+/** The client library undoes `chunked` only, and the caller is not told of any other coding. */
+class TransferCodingError extends Error {
+  readonly code = 'ERR_TRANSFER_CODING'
 }

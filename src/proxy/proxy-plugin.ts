@@ -1,34 +1,35 @@
-/** The request's journey: admission → token → forward. */
+/**
+ * A request's way: admission, body, token, exchange. Everything is decided before anything is spent on
+ * it, and a token that is at hand is attached without a promise: most requests never wait here.
+ */
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Client } from 'undici'
 import type { Failure } from '../errors.ts'
-import type { Phase } from '../lifecycle.ts'
 import type { AccessRules } from '../policy/access-policy.ts'
 import { isPlainTarget, pathOf, resolveTarget } from '../policy/request-target.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import { departureOf } from './caller-connection.ts'
-import { forward, type ExchangeOptions } from './exchange.ts'
+import { startExchange, type ExchangeOptions, type RoutedCall } from './exchange.ts'
 import { FORWARDED_METHODS, sendFailure } from './failure-response.ts'
 import { createBodyReader, judgeBody, judgeHead } from './guarded-request.ts'
 import { requestHeaders } from './headers.ts'
 import { fitLength, type RequestBody, type RequestRewriter } from './request-body.ts'
-import type { RequestContext } from './request-context.ts'
-import { type Route, routeFor, targetBelow } from './route.ts'
+import type { Call, RequestContext } from './request-context.ts'
+import { routeFor, targetBelow, type Route } from './route.ts'
 
-/**
- * http-proxy checks paths, too, before it calls its handler. What it may find is an escape or a dot
- * segment; where there is none, that check, which makes three URLs for each request, is spared.
- */
-export const sparingly =
-  (handler: (request: FastifyRequest, reply: FastifyReply) => void) =>
-  (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    if (isPlainTarget(request.raw.url as string)) handler(request, reply)
-    else done()
-  }
-
-interface ProxyOptions extends ExchangeOptions, AdmissionOptions {
+interface ProxyOptions extends ExchangeOptions {
+  /** What is served now; a new service key may change it. */
+  readonly routes: () => readonly Route[]
+  /** Requests at the same time at most. */
+  readonly maxInFlight: number
+  /** In bytes; Infinity: no limit. */
+  readonly maxBody: number
+  /** Says why a caller is refused, whatever it wants. */
+  readonly guardCaller: (headers: IncomingHttpHeaders) => Failure | undefined
+  /** `undefined`: everything is allowed. */
+  readonly access: AccessRules | undefined
   readonly rewriteRequest: RequestRewriter
   /** Sent to the API where the caller names none. */
   readonly userAgent: string
@@ -42,10 +43,11 @@ interface ProxyOptions extends ExchangeOptions, AdmissionOptions {
 export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): Promise<void> => {
   const admit = createAdmission(options)
   app.addHook('onRequest', (request, reply, done) => {
-    const failure = admit(request.raw, reply.raw, request.context)
+    const call = { request: request.raw, response: reply.raw, context: request.context }
+    const failure = admit(call)
     if (failure === undefined) return done()
     reply.hijack()
-    sendFailure(request.raw, reply.raw, failure, request.context)
+    sendFailure(call, failure)
   })
   const handler = createHandler(options)
   await app.register(httpProxy, {
@@ -61,27 +63,25 @@ export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): 
   })
 }
 
-/* FOLDED: Decides on every request before anything is spent on it. */
-
-interface AdmissionOptions {
-  /** What is served now; a new service key may change it. */
-  readonly routes: () => readonly Route[]
-  readonly lifecycle: { readonly phase: Phase }
-  /** Requests at the same time at most. */
-  readonly maxInFlight: number
-  /** In bytes; Infinity: no limit. */
-  readonly maxBody: number
-  /** Says why a caller is refused, whatever it wants. */
-  readonly guardCaller: (headers: IncomingHttpHeaders) => Failure | undefined
-  /** `undefined`: everything is allowed. */
-  readonly access: AccessRules | undefined
-}
+/** A name that no resolver may know (RFC 6761 §6.4). */
+const NOWHERE = 'https://unused.invalid'
 
 /**
- * @returns a function that lets a request in, notes its route and its path on the API in the context,
- *   and returns `undefined`; or says why it is not let in
+ * http-proxy checks paths, too, before it calls its handler. What it may find is an escape or a dot
+ * segment; where there is none, that check, which makes three URLs for each request, is spared.
  */
-const createAdmission = (options: AdmissionOptions) => {
+export const sparingly =
+  (handler: (request: FastifyRequest, reply: FastifyReply) => void) =>
+  (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    if (isPlainTarget(request.raw.url as string)) handler(request, reply)
+    else done()
+  }
+
+/**
+ * @returns a function that admits a request, notes its route and its path on the API in its context,
+ *   and returns `undefined`; or says why it is not admitted
+ */
+const createAdmission = (options: ProxyOptions) => {
   const { routes, lifecycle, maxInFlight, maxBody, guardCaller, access } = options
   const overloaded: Failure = { code: 'overloaded', detail: `SKP_MAX_IN_FLIGHT=${maxInFlight}.` }
   let inFlight = 0
@@ -95,11 +95,7 @@ const createAdmission = (options: AdmissionOptions) => {
     if (lifecycle.phase === 'closing') return { code: 'stopping' }
     return inFlight >= maxInFlight ? overloaded : undefined
   }
-  return (
-    request: IncomingMessage,
-    response: ServerResponse,
-    context: RequestContext,
-  ): Failure | undefined => {
+  return ({ request, response, context }: Call): Failure | undefined => {
     const refused = refuse(request)
     if (refused !== undefined) return refused
     const route = routeFor(routes(), request.url as string)
@@ -119,73 +115,73 @@ const createAdmission = (options: AdmissionOptions) => {
   }
 }
 
-/** A token at hand is attached without a promise: most requests never leave this call. */
 const createHandler = (options: ProxyOptions) => {
-  const { access } = options
   const readBody = createBodyReader(options)
-  const judge = ({ raw, context }: FastifyRequest, route: Route, body: RequestBody) =>
-    access !== undefined && context.isGuardedBatch === true
-      ? judgeBody(access, raw, route, body as Buffer)
-      : undefined
-  return (request: FastifyRequest, reply: FastifyReply): void => {
-    const { raw, context } = request
-    // Admission, which comes first, found it.
-    const route = context.route as Route
+  return ({ raw: request, context }: FastifyRequest, reply: FastifyReply): void => {
+    // Admission, which comes first, found the route.
+    const call = { request, response: reply.raw, context, route: context.route as Route }
     // After hijacking, Fastify's error handler is out of reach, and a caller would wait for ever.
     const onDefect = (error: unknown): void => {
       options.onDefect(error, context)
-      sendFailure(raw, reply.raw, { code: 'internal' }, context)
+      sendFailure(call, { code: 'internal' })
     }
-    const handle = (received: RequestBody): void => {
+    reply.hijack()
+    readBody(call, (received) => {
       try {
-        const body = options.rewriteRequest(raw, received, context.path, route)
-        // As it will be sent, so that nothing comes between judging and sending.
-        const denied = judge(request, route, body)
-        if (denied !== undefined) return sendFailure(raw, reply.raw, denied, context)
-        const token = route.tokens.peek()
-        if (token === undefined) {
-          sendWithToken(options, route, request, reply, body).catch(onDefect)
-          return
-        }
-        context.token = 'cached'
-        send(options, route, request, reply, token, body)
+        proceed(options, call, received)?.catch(onDefect)
       } catch (error) {
         onDefect(error)
       }
-    }
-    reply.hijack()
-    readBody({ request: raw, response: reply.raw, context }, handle)
+    })
   }
 }
 
-/** A name that no resolver may know (RFC 6761 §6.4). */
-const NOWHERE = 'https://unused.invalid'
+/** @returns a promise only where a token has to be waited for */
+const proceed = (
+  options: ProxyOptions,
+  call: RoutedCall,
+  received: RequestBody,
+): Promise<void> | undefined => {
+  const { request, context, route } = call
+  const { access } = options
+  const body = options.rewriteRequest(request, received, context.path, route)
+  if (access !== undefined && context.isGuardedBatch === true) {
+    // As it will be sent, so that nothing comes between judging and sending.
+    const denied = judgeBody(access, request, route, body as Buffer)
+    if (denied !== undefined) {
+      sendFailure(call, denied)
+      return undefined
+    }
+  }
+  const token = route.tokens.peek()
+  if (token === undefined) return sendWithToken(options, call, body)
+  context.token = 'cached'
+  send(options, call, token, body)
+  return undefined
+}
 
 const sendWithToken = async (
   options: ProxyOptions,
-  route: Route,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  call: RoutedCall,
   body: RequestBody,
 ): Promise<void> => {
-  const { context } = request
+  const { response, context, route } = call
   context.token = 'waited'
   context.timing?.waits()
-  const outcome = await route.tokens.acquire(departureOf(reply.raw))
+  const outcome = await route.tokens.acquire(departureOf(response))
   context.timing?.goesOn(context)
-  if (reply.raw.destroyed) return
-  if (outcome.ok) send(options, route, request, reply, outcome.token, body)
-  else sendFailure(request.raw, reply.raw, outcome.failure, context)
+  if (response.destroyed) return
+  if (outcome.ok) send(options, call, outcome.token, body)
+  else sendFailure(call, outcome.failure)
 }
 
 const send = (
   options: ProxyOptions,
-  route: Route,
-  { raw: request, context }: FastifyRequest,
-  { raw: response }: FastifyReply,
+  call: RoutedCall,
   token: AccessToken,
   body: RequestBody,
 ): void => {
+  const { request, context, route } = call
   context.sentAt = options.now()
   const headers = requestHeaders(request.rawHeaders, {
     correlationId: context.ids.correlationId,
@@ -195,8 +191,7 @@ const send = (
     stripJsonCharset: options.stripJsonCharset,
   })
   const callers = fitLength(request, headers.callers, body)
-  const fitting = { ...headers, callers }
-  forward(options, { request, response, context, route, token, headers: fitting, body })
+  startExchange(options, { ...call, token, headers: { ...headers, callers }, body })
 }
 
 declare module 'fastify' {

@@ -47,6 +47,7 @@ export const judgeUnauthorized = (
   return mayReplay(request, options.replayWrites) ? 'replay' : 'token_refreshed_retry'
 }
 
+/** What a request asks for, where the question is whether it may be sent twice. */
 export const repeatableMethod = (request: IncomingMessage): string => {
   const { method = '', url = '' } = request
   const query = url.includes('?') ? url.slice(url.indexOf('?') + 1) : ''
@@ -62,8 +63,6 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([...SAFE, 'PUT', 'DELETE'])
 /** A 401 says that nothing was done, so more may be repeated here than after a lost connection. */
 const mayReplay = ({ method, body }: UnauthorizedRequest, replayWrites: boolean): boolean =>
   isRepeatable(method, body) || (isHeld(body) && (SAFE.has(method) || replayWrites))
-
-/* FOLDED: What a request asks for, where the question is whether it may be sent twice. */
 
 /** No method may be repeated that a GET carries along in `X-HTTP-Method`, or the like. */
 const TUNNELLED = 'tunnelled'

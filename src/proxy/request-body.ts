@@ -8,7 +8,7 @@ import { type BodyRewriter, createBodyRewriter } from '../odata/batch-rewriter.t
 import { rewritableType, type RewritableType } from '../odata/media-type.ts'
 import type { LinkDirectory, RewriteMode, Translation } from './links.ts'
 import { isBatch, isRawValue } from './response-plan.ts'
-import { streamed } from './response-writer.ts'
+import { streamed } from './streamed-memory.ts'
 import type { Route } from './route.ts'
 
 /** A body that can be sent again is a Buffer, or null where there is none. */
@@ -98,7 +98,7 @@ export const withBody = (
   else send(new StreamedBody(request, maxBody))
 }
 
-/** Replaces the links in a body; `path` is that on the API. */
+/** Links that callers got from us become those of the API again; `path` is that on the API. */
 export type RequestRewriter = (
   request: IncomingMessage,
   body: RequestBody,
@@ -187,8 +187,6 @@ const rewrite = (
     ? rewriter.end(body)
     : pipeline(body, new LinkTransform(rewriter), () => {})
 }
-
-/* FOLDED: The way back: links that callers got from us become those of the API again. */
 
 class LinkTransform extends Transform {
   readonly #rewriter: BodyRewriter

@@ -1,10 +1,19 @@
 /** What is noted about one request on its way, for log, metrics and trace. */
 import { randomUUID } from 'node:crypto'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { DenialReason, ErrorCode } from '../errors.ts'
 import type { OpenTrace, RequestTrace } from '../tracing/trace-context.ts'
 import type { Route } from './route.ts'
 import type { ServerTiming } from './server-timing.ts'
+
+/**
+ * The two ids of a request: its own, and the one that correlates it with others across services.
+ * Precedence of the correlation fields as in SAP CAP.
+ */
+export interface RequestIds {
+  readonly requestId: string
+  readonly correlationId: string
+}
 
 export interface RequestContext {
   readonly ids: RequestIds
@@ -27,7 +36,7 @@ export interface RequestContext {
   token?: 'cached' | 'waited' | 'replayed' | 'refreshed' | undefined
   /** Monotonic ms at which the request, token and all, was handed to the connections of the API. */
   sentAt?: number | undefined
-  /** Monotonic ms at which the head of the answer was there, the last one if there were several. */
+  /** Monotonic ms at which the head of the response was there, the last one if there were several. */
   respondedAt?: number | undefined
   /** Links that were replaced in the body of the answer; unset where none were looked for. */
   links?: number | undefined
@@ -37,6 +46,13 @@ export interface RequestContext {
   failure?: ErrorCode | undefined
   /** Which rule refused the request. */
   denied?: DenialReason | undefined
+}
+
+/** A request and the response that its caller waits for. */
+export interface Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly context: RequestContext
 }
 
 /** With a place for everything, so that an object does not grow on the way. */
@@ -61,16 +77,6 @@ export const openRequestContext = (
   failure: undefined,
   denied: undefined,
 })
-
-/* FOLDED:
- * The two ids of a request: its own, and the one that correlates it with others across services.
- * Precedence of the correlation fields as in SAP CAP.
- */
-
-export interface RequestIds {
-  readonly requestId: string
-  readonly correlationId: string
-}
 
 export const requestIds = (headers: IncomingHttpHeaders): RequestIds => {
   const given = acceptable(headers['x-request-id']) ?? acceptable(headers['x-vcap-request-id'])

@@ -1,4 +1,4 @@
-/** What is to be done with an answer, judged by its head. Pure. */
+/** What is to be done with a response, judged by its head, and how its content coding is undone. Pure. */
 import type { Transform } from 'node:stream'
 import {
   brotliDecompressSync,
@@ -12,9 +12,8 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { systemCode } from '../errors.ts'
-import { isLinkField, LINK_FIELDS, type LinkTable, rewriteField } from '../odata/link-rewriter.ts'
+import { isLinkField, type LinkTable, rewriteField } from '../odata/link-rewriter.ts'
 import { rewritableType, type RewritableType } from '../odata/media-type.ts'
-import { createNameFilter } from './headers.ts'
 
 /** A body that has links. */
 export interface BodyPlan {
@@ -47,9 +46,7 @@ export const withoutBodyFields = (headers: readonly string[]): string[] => {
 export const planResponse = (headers: string[], table: LinkTable): BodyPlan | undefined => {
   const seen: Seen = { type: '', coding: '', length: NaN, isPart: false }
   for (let i = 0; i < headers.length; i += 2) {
-    const field = headers[i] as string
-    if (!mayBeWanted(field)) continue
-    const name = field.toLowerCase()
+    const name = (headers[i] as string).toLowerCase()
     const value = headers[i + 1] as string
     if (isLinkField(name)) headers[i + 1] = rewriteField(table, value)
     else note(seen, name, value)
@@ -69,8 +66,6 @@ export const decode = (coding: string, bytes: Buffer): Buffer | 'too_large' | 'b
 /** @param start the first bytes of the body */
 export const createDecoder = (coding: string, start: Buffer): Transform =>
   codecFor(coding, start).createDecoder()
-
-/* FOLDED: What the last segment of an OData path asks for. Pure. */
 
 /** A raw value is data, whatever it looks like. */
 export const isRawValue = (path: string): boolean => /\/\$value(?:\?|$)/.test(path)
@@ -97,14 +92,6 @@ const BODY_FIELDS: ReadonlySet<string> = new Set([
   'content-md5',
   'digest',
   'repr-digest',
-])
-
-const mayBeWanted = createNameFilter([
-  ...LINK_FIELDS,
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
 ])
 
 const note = (seen: Seen, name: string, value: string): void => {
@@ -144,8 +131,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
   'x-gzip': GZIP,
 }
 
-/* FOLDED: Content codings of answers (RFC 9110 §8.4), undone so that links can be found. */
-
+/** A content coding (RFC 9110 §8.4), undone so that links can be found. */
 interface Codec {
   readonly decode: (bytes: Buffer, options: ZlibOptions) => Buffer
   readonly createDecoder: () => Transform

@@ -1,9 +1,13 @@
-/** The answer on its way to the caller, as it is. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { RequestContext } from './request-context.ts'
+/**
+ * A response on its way to the caller, as it is. Its head is held for what arrives together with it, so
+ * that all of a small response goes out in one write.
+ */
+import type { ServerResponse } from 'node:http'
+import type { Call } from './request-context.ts'
+import { streamed } from './streamed-memory.ts'
 
-/** Where the body of an answer goes. */
-export interface Answer {
+/** Where the body of a response goes. */
+export interface ResponseWriter {
   readonly status: number
   /** @returns whether more is welcome; else `resume` is called once it is */
   write(chunk: Buffer): boolean
@@ -14,10 +18,7 @@ export interface Answer {
   drop(): void
 }
 
-export interface WriterOptions {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly context: RequestContext
+export interface WriterOptions extends Call {
   readonly status: number
   readonly text: string
   /** Alternating names and values. */
@@ -26,11 +27,11 @@ export interface WriterOptions {
   readonly resume: () => void
 }
 
-export class PlainWriter implements Answer {
+export class PlainWriter implements ResponseWriter {
   readonly status: number
   readonly #head: ResponseHead
   readonly #response: ServerResponse
-  readonly #context: RequestContext
+  readonly #context: Call['context']
   /** Until it is called at every drain. */
   #resume: (() => void) | undefined
 
@@ -133,34 +134,8 @@ export class ResponseHead {
   }
 }
 
-/**
- * A chunk has passed. From time to time what is young is collected, which takes a millisecond; where
- * Node was started without `--expose-gc`, V8 does so when it sees fit.
- */
-export const streamed = (bytes: number): void => {
-  passed += bytes
-  if (passed < BYTES_BETWEEN) return
-  passed = 0
-  globalThis.gc?.({ type: 'minor' })
-}
-
 /** A string of this size joins the head; larger ones would be copied once more on their way out. */
 const MAX_JOINED_BYTES = 12 * 1024
 
-/* FOLDED:
- * The head of an answer on its way to the caller. It is held for what arrives together with it, so
- * that all of a small answer goes out in one write.
- */
-
 /** A reason phrase says nothing (RFC 9112 §4), so that what Node would not write is left out. */
 const reasonPhrase = (text: string): string => (/^[\t\x20-\x7e]*$/.test(text) ? text : '')
-
-let passed = 0
-
-/* FOLDED:
- * Each chunk of a streamed body is garbage a moment later, and most of it lies outside of the heap by
- * whose size V8 decides when to collect: tens of megabytes would pile up (decision 0007).
- */
-
-/** So much may pile up, of all bodies together. */
-const BYTES_BETWEEN = 16 * 1024 * 1024

@@ -14,52 +14,55 @@ import {
   withoutBodyFields,
 } from './response-plan.ts'
 import {
-  type Answer,
+  type ResponseWriter,
   ResponseHead,
   type WriterOptions,
   endWhole,
   PlainWriter,
-  streamed,
 } from './response-writer.ts'
+import { streamed } from './streamed-memory.ts'
 import type { Route } from './route.ts'
 
 /** Opens an answer that came from this route. */
-export type WriterOpener = (answer: WriterOptions, route: Route) => Answer
+export type WriterOpener = (answer: WriterOptions, route: Route) => ResponseWriter
 
-export const createWriterOpener = (mode: RewriteMode, links: LinkDirectory): WriterOpener => {
-  if (mode === 'off') return (answer) => new PlainWriter(answer)
-  return (answer, route) => {
-    const { request, headers, context } = answer
-    const { toCaller } = links.linksFor(request, route)
-    const plan = planResponse(headers, toCaller.table)
-    if (plan === undefined || mode === 'headers' || isRawValue(context.path)) {
-      return new PlainWriter(answer)
-    }
-    if (hasNoBody(answer)) {
-      // Nobody knows how long the body would be that is not there.
-      return new PlainWriter({ ...answer, headers: withoutBodyFields(headers) })
-    }
-    return plan.isSmall
-      ? new CollectedWriter(answer, plan, toCaller)
-      : new StreamedWriter(answer, plan, toCaller)
+/** @param now monotonic ms */
+export const createWriterOpener =
+  (mode: RewriteMode, links: LinkDirectory, now: () => number): WriterOpener =>
+  (options, route) => {
+    const { context, headers } = options
+    context.respondedAt = now()
+    const { timing } = context
+    // Beside what the API may tell itself.
+    if (timing !== undefined) headers.push('server-timing', timing.describe(context))
+    return mode === 'off'
+      ? new PlainWriter(options)
+      : openRewriter(mode, links.linksFor(options.request, route).toCaller, options)
   }
+
+const openRewriter = (
+  mode: RewriteMode,
+  translation: Translation,
+  options: WriterOptions,
+): ResponseWriter => {
+  const { headers, context } = options
+  const plan = planResponse(headers, translation.table)
+  if (plan === undefined || mode === 'headers' || isRawValue(context.path)) {
+    return new PlainWriter(options)
+  }
+  // Nobody knows how long the body would be that is not there.
+  if (hasNoBody(options))
+    return new PlainWriter({ ...options, headers: withoutBodyFields(headers) })
+  return plan.isSmall
+    ? new CollectedWriter(options, plan, translation)
+    : new StreamedWriter(options, plan, translation)
 }
-
-/** Notes when the head of an answer is there. */
-export const timed =
-  (openWriter: WriterOpener, now: () => number): WriterOpener =>
-  (answer, route) => {
-    answer.context.respondedAt = now()
-    return openWriter(answer, route)
-  }
-
-/* FOLDED: Which way an answer takes: as it is, or with its links replaced. */
 
 const hasNoBody = ({ request, status }: WriterOptions): boolean =>
   request.method === 'HEAD' || status === 204 || status === 304
 
 /** Goes out as it came, unless there is a link in it. */
-class CollectedWriter implements Answer {
+class CollectedWriter implements ResponseWriter {
   readonly status: number
   readonly #options: WriterOptions
   readonly #plan: BodyPlan
@@ -122,7 +125,7 @@ class CollectedWriter implements Answer {
 }
 
 /** Of any length, in constant memory; without `Content-Length` and decoded. */
-class StreamedWriter implements Answer {
+class StreamedWriter implements ResponseWriter {
   readonly status: number
   readonly #options: WriterOptions
   readonly #response: ServerResponse

@@ -3,9 +3,6 @@
  * (https://www.w3.org/TR/server-timing/): `token`, `upstream`, `total`, in ms, up to the head of the
  * answer.
  */
-import type { RequestContext } from './request-context.ts'
-import type { WriterOpener } from './rewritten-response.ts'
-
 export class ServerTiming {
   readonly #now: () => number
   #wantedAt = 0
@@ -24,7 +21,7 @@ export class ServerTiming {
   }
 
   /** The wait is over. */
-  goesOn({ sentAt }: Pick<RequestContext, 'sentAt'>): void {
+  goesOn({ sentAt }: Pick<Told, 'sentAt'>): void {
     const waited = this.#now() - this.#wantedAt
     this.#waited += waited
     if (sentAt !== undefined) this.#waitedSince += waited
@@ -45,16 +42,13 @@ export class ServerTiming {
   }
 }
 
-/** Tells the caller, beside what the API may tell itself. */
-export const explained =
-  (openWriter: WriterOpener): WriterOpener =>
-  (answer, route) => {
-    const { context, headers } = answer
-    headers.push('server-timing', (context.timing as ServerTiming).describe(context))
-    return openWriter(answer, route)
-  }
-
-type Told = Pick<RequestContext, 'token' | 'failure' | 'startedAt' | 'sentAt'>
+/** Of the context of a request, see request-context.ts. */
+interface Told {
+  readonly startedAt: number
+  readonly sentAt?: number | undefined
+  readonly token?: keyof typeof DESCRIPTIONS | undefined
+  readonly failure?: string | undefined
+}
 
 const DESCRIPTIONS = {
   cached: 'cached',

@@ -1,6 +1,6 @@
 /**
  * The HTTP server callers talk to: its limits, and the frame around every request (context, access
- * line, own error form). It knows no routes.
+ * line, own error form). It does not know where requests go.
  */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -85,7 +85,7 @@ const KEEP_ALIVE_MS = 95_000
 
 const fail = (request: FastifyRequest, reply: FastifyReply, failure: Failure): void => {
   reply.hijack()
-  sendFailure(request.raw, reply.raw, failure, request.context)
+  sendFailure({ request: request.raw, response: reply.raw, context: request.context }, failure)
 }
 
 const BAD_PATH: Failure = { code: 'bad_request', detail: 'The path cannot be decoded.' }
@@ -159,7 +159,12 @@ const setHandlers = (app: FastifyInstance, options: DataServerOptions): void => 
   })
 }
 
-/** @returns why the request is refused, after which its connection cannot be used any further */
+/**
+ * What Node lets pass, or would refuse in its own words: heads about whose meaning two servers may
+ * disagree, which is what request smuggling lives on.
+ *
+ * @returns why the request is refused, after which its connection cannot be used any further
+ */
 const framingFault = (request: IncomingMessage): string | undefined => {
   const { headers, httpVersion: version } = request
   if (!VERSIONS.has(version)) return 'It is neither HTTP/1.0 nor HTTP/1.1.'
@@ -170,11 +175,6 @@ const framingFault = (request: IncomingMessage): string | undefined => {
     codingFault(headers['transfer-encoding'], version) ?? hostFault(request.rawHeaders, version)
   )
 }
-
-/* FOLDED:
- * What Node lets pass, or would refuse in its own words: heads about whose meaning two servers may
- * disagree, which is what request smuggling lives on. Pure.
- */
 
 const VERSIONS: ReadonlySet<string> = new Set(['1.0', '1.1'])
 

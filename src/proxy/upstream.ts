@@ -141,6 +141,9 @@ export class UpstreamPool implements Upstream {
 }
 
 /**
+ * Responses before the response (1xx, RFC 9110 §15.2). They are passed over: 100 was asked for by nobody,
+ * and what the others say is of no use to callers of an OData API.
+ *
  * @param connection counts them since the request was given to it
  * @param controller told to abort if the API never comes to its answer
  */
@@ -207,11 +210,6 @@ const refuse = (handler: ConnectionAware): void =>
  * closes; the API's own `Keep-Alive` hint shortens it further.
  */
 const KEEP_ALIVE_MS = 50_000
-
-/* FOLDED:
- * Answers before the answer (1xx, RFC 9110 §15.2). They are passed over: 100 was asked for by
- * nobody, and what the others say is of no use to callers of an OData API.
- */
 
 /** Each of them begins SKP_RESPONSE_TIMEOUT anew. */
 const MAX_INTERIM_RESPONSES = 100

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { Delivery, type Sender, Turn } from '../../src/proxy/flush-queue.ts'
-import type { Answer } from '../../src/proxy/response-writer.ts'
+import { FlushQueue, QueuedResponse, type Sender } from '../../src/proxy/flush-queue.ts'
+import type { ResponseWriter } from '../../src/proxy/response-writer.ts'
 
 const taken = { writableLength: 0 } as ServerResponse
 
@@ -15,10 +15,10 @@ const nobody: Sender = {
   },
 }
 
-/** An answer that writes down what is asked of it. */
-const recorded = (rest: Partial<Answer> = {}) => {
+/** An writer that writes down what is asked of it. */
+const recorded = (rest: Partial<ResponseWriter> = {}) => {
   const calls: string[] = []
-  const answer: Answer = {
+  const writer: ResponseWriter = {
     status: 200,
     write: () => true,
     flush: () => void calls.push('flush'),
@@ -26,12 +26,12 @@ const recorded = (rest: Partial<Answer> = {}) => {
     drop: () => void calls.push('drop'),
     ...rest,
   }
-  return { answer, calls }
+  return { writer, calls }
 }
 
-t.test('an answer that is complete goes out whole at the end of the turn', async (t) => {
-  const { answer, calls } = recorded()
-  new Delivery(new Turn(), answer, taken, nobody).complete()
+t.test('an writer that is complete goes out whole at the end of the turn', async (t) => {
+  const { writer, calls } = recorded()
+  new QueuedResponse(new FlushQueue(), writer, taken, nobody).complete()
   await Promise.resolve()
   t.same(calls, [], 'not before')
   await nextTurn()
@@ -41,29 +41,29 @@ t.test('an answer that is complete goes out whole at the end of the turn', async
 })
 
 t.test('a head whose body is late goes out after the next turn', async (t) => {
-  const { answer, calls } = recorded()
-  const delivery = new Delivery(new Turn(), answer, taken, nobody)
+  const { writer, calls } = recorded()
+  const response = new QueuedResponse(new FlushQueue(), writer, taken, nobody)
   await nextTurn()
   t.same(calls, [], 'the body may be broken')
   await nextTurn()
   t.same(calls, ['flush'])
   await nextTurn()
-  delivery.complete()
+  response.complete()
   await nextTurn()
   t.same(calls, ['flush', 'end'])
 })
 
 t.test('what is cancelled before the end of its turn never goes out', async (t) => {
-  const { answer, calls } = recorded()
-  const delivery = new Delivery(new Turn(), answer, taken, nobody)
-  delivery.complete()
-  delivery.cancel()
+  const { writer, calls } = recorded()
+  const response = new QueuedResponse(new FlushQueue(), writer, taken, nobody)
+  response.complete()
+  response.cancel()
   await nextTurn()
   t.same(calls, ['drop'])
 })
 
-t.test('an answer that cannot be sent harms none of the others', async (t) => {
-  const turn = new Turn()
+t.test('a response that cannot be sent harms none of the others', async (t) => {
+  const queue = new FlushQueue()
   const errors: Error[] = []
   const broken = recorded({
     end() {
@@ -71,11 +71,11 @@ t.test('an answer that cannot be sent harms none of the others', async (t) => {
     },
   })
   const whole = recorded()
-  new Delivery(turn, broken.answer, taken, {
+  new QueuedResponse(queue, broken.writer, taken, {
     ...nobody,
     onFailure: (error) => errors.push(error),
   }).complete()
-  new Delivery(turn, whole.answer, taken, nobody).complete()
+  new QueuedResponse(queue, whole.writer, taken, nobody).complete()
   await nextTurn()
   await nextTurn()
   t.match(errors, [{ message: 'a defect' }])
@@ -83,18 +83,18 @@ t.test('an answer that cannot be sent harms none of the others', async (t) => {
 })
 
 t.test('it is told when a caller does not take all of an answer', async (t) => {
-  const { answer, calls } = recorded()
+  const { writer, calls } = recorded()
   const response = { writableLength: 1 } as ServerResponse
   const sender = { ...nobody, onUntaken: () => calls.push('untaken') }
-  new Delivery(new Turn(), answer, response, sender).complete()
+  new QueuedResponse(new FlushQueue(), writer, response, sender).complete()
   await nextTurn()
   t.same(calls, ['end', 'untaken'])
 })
 
 t.test('what is alone is done at the end of its turn, once', async (t) => {
-  const turn = new Turn()
+  const queue = new FlushQueue()
   let ends = 0
-  turn.add({ endOfTurn: () => (ends += 1) })
+  queue.add({ endOfTurn: () => (ends += 1) })
   await Promise.resolve()
   t.equal(ends, 0, 'not before')
   await nextTurn()
@@ -104,9 +104,9 @@ t.test('what is alone is done at the end of its turn, once', async (t) => {
 })
 
 t.test('several wait for what the next turn brings, and not longer, in order', async (t) => {
-  const turn = new Turn()
+  const queue = new FlushQueue()
   const done: string[] = []
-  const add = (name: string): void => turn.add({ endOfTurn: () => done.push(name) })
+  const add = (name: string): void => queue.add({ endOfTurn: () => done.push(name) })
   add('first')
   add('second')
   await nextTurn()
@@ -123,10 +123,10 @@ t.test('several wait for what the next turn brings, and not longer, in order', a
 })
 
 t.test('what is added at the end of a turn waits for the end of the next', async (t) => {
-  const turn = new Turn()
+  const queue = new FlushQueue()
   let ends = 0
-  const task = { endOfTurn: () => (ends += 1) < 3 && turn.add(task) }
-  turn.add(task)
+  const task = { endOfTurn: () => (ends += 1) < 3 && queue.add(task) }
+  queue.add(task)
   for (const expected of [1, 2, 3, 3]) {
     await nextTurn()
     t.equal(ends, expected)
