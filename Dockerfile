@@ -32,4 +32,4 @@ USER 65532:65532
 EXPOSE 8080 9090
 # No HEALTHCHECK: Kubernetes and Cloud Foundry ask /-/live and /-/ready themselves, and elsewhere it
 # would start a second node every time, which does not know a port given as a flag.
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=16", "--no-maglev", "--no-flush-bytecode", "--heap-growing-percent=200", "--expose-gc", "/app/dist/service-key-proxy.mjs"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=16", "--expose-gc", "/app/dist/service-key-proxy.mjs"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --no-maglev --no-flush-bytecode --heap-growing-percent=200 --expose-gc
+#!/usr/bin/env -S node --max-semi-space-size=16 --expose-gc
 /** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
 import { fork, spawn } from 'node:child_process'
