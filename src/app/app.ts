@@ -14,7 +14,6 @@ import { accessLog, type AccessLog } from '../logging/access-log.ts'
 import { OutboundProxyError } from '../outbound/tunnel.ts'
 import { accessRules } from '../policy/access-policy.ts'
 import { createCallerGuard } from '../policy/caller-guard.ts'
-import { ApiLimits } from '../proxy/api-limits.ts'
 import { FlushQueue } from '../proxy/flush-queue.ts'
 import { LinkDirectory } from '../proxy/links.ts'
 import { proxyPlugin } from '../proxy/proxy-plugin.ts'
@@ -100,7 +99,6 @@ const createServer = async (
   await server.app.register(proxyPlugin, {
     routes,
     openWriter: createWriterOpener(config.rewriteLinks, links, frame.now),
-    apiLimits: new ApiLimits(options.clock, config),
     flushQueue: new FlushQueue(),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,

@@ -8,7 +8,6 @@ import { type Failure, systemCode } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
-import type { ApiLimits, ApiWait } from './api-limits.ts'
 import { breakOff, departureOf, watchIdle } from './caller-connection.ts'
 import { discardBody, sendFailure } from './failure-response.ts'
 import { type FlushQueue, QueuedResponse, type Sender } from './flush-queue.ts'
@@ -29,7 +28,6 @@ import { type ConnectionAware, passOver, type UpstreamConnection } from './upstr
 
 export interface ExchangeOptions extends UnauthorizedOptions {
   readonly limits: TimeLimits
-  readonly apiLimits: ApiLimits
   readonly lifecycle: { readonly phase: Phase }
   readonly openWriter: WriterOpener
   readonly flushQueue: FlushQueue
@@ -73,7 +71,6 @@ class Exchange implements ConnectionAware, Sender {
   #stale = false
   /** The first byte of a response has arrived. */
   #answering = false
-  #wait: ApiWait | undefined
   #response: QueuedResponse | undefined
   /** Bytes of a response that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
@@ -90,16 +87,12 @@ class Exchange implements ConnectionAware, Sender {
 
   dispatch(): void {
     const { request, context, headers, token, body, retried, route } = this.#job
-    // A body that streams is undici's business, which knows when it has been sent.
-    const limit = isStreamed(body) ? null : 0
     const exchange = {
       path: context.path,
       method: request.method as Dispatcher.HttpMethod,
       headers: headers.callers as string[],
       vetted: [...headers.own, 'authorization', token.authorization],
       body,
-      headersTimeout: limit,
-      bodyTimeout: limit,
     }
     if (retried === true) route.upstream.dispatchOnNewConnection(exchange, this)
     else route.upstream.dispatch(exchange, this)
@@ -111,9 +104,7 @@ class Exchange implements ConnectionAware, Sender {
     this.#reused = this.connection.served > 0
     // While the request waited for a connection, its token may have come to its end.
     this.#stale = this.#waited && this.#tokens.isExpired(this.#job.token)
-    if (this.#callerGone || this.#stale) return controller.abort(GIVEN_UP)
-    const { body, response } = this.#job
-    if (!isStreamed(body)) this.#wait = this.#options.apiLimits.begin(response, controller)
+    if (this.#callerGone || this.#stale) controller.abort(GIVEN_UP)
   }
 
   onResponseStarted(): void {
@@ -126,7 +117,6 @@ class Exchange implements ConnectionAware, Sender {
     _headers: unknown,
     text = '',
   ): void {
-    this.#wait?.arrived(status >= 200)
     if (status < 200) return passOver(this.connection, controller)
     this.connection.served += 1
     if (status !== 401) this.#tokens.accept()
@@ -147,7 +137,6 @@ class Exchange implements ConnectionAware, Sender {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#wait?.arrived(true)
     if (this.#discarded === undefined) {
       if ((this.#response as QueuedResponse).write(chunk)) return
       controller.pause()
@@ -158,7 +147,6 @@ class Exchange implements ConnectionAware, Sender {
   }
 
   onResponseEnd(): void {
-    this.#wait?.end()
     if (this.#discarded !== undefined) return
     this.#response?.complete()
     discardBody(this.#job.request)
@@ -169,7 +157,6 @@ class Exchange implements ConnectionAware, Sender {
   }
 
   onFailure(error: Error): void {
-    this.#wait?.end()
     if (this.#callerGone || this.#discarded !== undefined) return
     if (this.#stale) return this.#sendAgain()
     if (this.#isWhole(error)) return this.onResponseEnd()

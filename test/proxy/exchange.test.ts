@@ -277,3 +277,18 @@ t.test('a slow reader slows the API down instead of filling memory', async (t) =
   t.ok(written < 32 * 1024 * 1024, `${written} bytes under way`)
   response.destroy()
 })
+
+t.test('a body that comes slowly, but comes, is passed on whole', async (t) => {
+  const api = await startStreamingServer(t, (_request, response) => {
+    let sent = 0
+    const timer = setInterval(() => {
+      sent += 1
+      response.write('x')
+      if (sent === 12) response.end()
+    }, 50)
+    response.once('close', () => clearInterval(timer))
+  })
+  const settings = { SKP_IDLE_TIMEOUT: '300ms', SKP_RESPONSE_TIMEOUT: '300ms' }
+  const { port } = await startProxy(t, { api: api.url, settings })
+  t.equal((await call(port)).body.toString(), 'x'.repeat(12))
+})
