@@ -43,8 +43,9 @@ const partsOf = (contentType: string, body: Buffer): readonly BatchPart[] => {
   if (parameters !== undefined && type === 'multipart/mixed') {
     return readMultipartBatch(parameters, body)
   }
-  if (parameters !== undefined && type === 'application/json')
+  if (parameters !== undefined && type === 'application/json') {
     return readJsonBatch(parameters, body)
+  }
   throw new UnreadableError(
     'Its Content-Type is neither a plain multipart/mixed nor application/json.',
   )
@@ -83,7 +84,8 @@ const FORMAT_PARAMETERS = [
 ]
 
 /**
- * Objects nested deeper than any entity count as such, because nobody looks into them.
+ * Of two values with the same name some parsers take the first and some the last. Objects nested
+ * deeper than any entity count as such, because nobody looks into them.
  *
  * @param json valid JSON (RFC 8259 section 4 leaves the meaning of such objects open)
  */
@@ -105,7 +107,12 @@ const hasRepeatedNames = (json: string): boolean => {
   return false
 }
 
-const isObject = (value: unknown): value is JsonObject =>
+/** A string, with the colon that makes it a name, or a bracket. */
+const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}]/g
+
+const MAX_DEPTH = 100
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const readRequest = (value: unknown): BatchPart => {
@@ -118,17 +125,6 @@ const readRequest = (value: unknown): BatchPart => {
   // Methods are not case-sensitive here.
   return { method: method.toUpperCase(), target, headers: readHeaders(value['headers']) }
 }
-
-/* FOLDED: Objects with the same name twice, of which some parsers take the first and some the last. Pure. */
-
-/** A string, with the colon that makes it a name, or a bracket. */
-const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}]/g
-
-const MAX_DEPTH = 100
-
-/* FOLDED: Reads a `$batch` of type application/json. Pure. */
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 /** Every member a request may have; another spelling might be one to a lenient parser. */
 const MEMBERS: ReadonlySet<string> = new Set([
@@ -147,11 +143,10 @@ const METHOD = /^[a-z]+(?:-[a-z]+)*$/i
 
 const readHeaders = (value: unknown): readonly HeaderField[] => {
   const fields = Object.entries(isObject(value) ? value : {})
-  const areFields = (value === undefined || isObject(value)) && fields.every(isField)
+  const areFields =
+    (value === undefined || isObject(value)) &&
+    fields.every((field): field is [string, string] => typeof field[1] === 'string')
   demand(areFields, 'The headers of one of its requests are no object of texts.')
   demandClean(fields)
   return fields
 }
-
-const isField = (field: [string, unknown]): field is [string, string] =>
-  typeof field[1] === 'string'

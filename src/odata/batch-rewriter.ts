@@ -1,6 +1,7 @@
 /**
  * Replaces links in a `$batch` body (multipart/mixed) that comes in chunks: in the bodies of its
- * parts, in the heads before them, and in the heads of the requests or answers that they hold. Pure.
+ * parts, in the heads before them, and in the heads of the requests or answers that they hold. Any
+ * other body is a document to `LinkRewriter`. Pure.
  *
  * A part may say how long it is, and readers rely on it: SAP's and Olingo's Java client reads on
  * over the next delimiter if the length is too large. So a part of up to 64 KB is held and its length
@@ -8,6 +9,20 @@
  */
 import { LinkRewriter, type LinkTable } from './link-rewriter.ts'
 import { delimiterOf, type RewritableType } from './media-type.ts'
+
+export interface BodyRewriter {
+  /** Links replaced so far. */
+  readonly count: number
+  /** @returns what can be passed on already: the very chunk, if nothing in it is to be replaced */
+  push(chunk: Buffer): Buffer
+  /** @returns the rest */
+  end(chunk?: Buffer): Buffer
+}
+
+export const createBodyRewriter = (type: RewritableType, options: BatchOptions): BodyRewriter =>
+  type.kind === 'multipart'
+    ? new BatchRewriter(options, [type.delimiter])
+    : new LinkRewriter(options.table)
 
 interface BatchOptions {
   readonly table: LinkTable
@@ -21,8 +36,7 @@ interface BatchOptions {
  */
 type Section = 'text' | 'part' | 'message'
 
-export class BatchRewriter {
-  /** Links replaced so far. */
+class BatchRewriter implements BodyRewriter {
   count = 0
   readonly #options: BatchOptions
   readonly #depth: number
@@ -69,7 +83,10 @@ export class BatchRewriter {
     while (this.#needed === 0) {
       this.#needed = this.#section === 'text' ? this.#passText() : this.#passHead()
     }
-    if (this.#isLast) this.#finish()
+    if (this.#isLast) {
+      this.#output.push(this.#links.end())
+      this.count += this.#links.count
+    }
     this.#chunks = [this.#input]
     this.#received = this.#input.length
     const output = Buffer.concat(this.#output)
@@ -131,16 +148,18 @@ export class BatchRewriter {
       this.#section = 'text'
       return 0
     }
-    return this.#passPart(new BatchHead(this.#input.subarray(0, end)), end)
+    return this.#passPart(readHead(this.#input.subarray(0, end)), end)
   }
 
-  #passPart(head: BatchHead, headBytes: number): number {
-    const { contentLength = Infinity, delimiter } = head
+  #passPart(head: Head, headBytes: number): number {
+    const { contentLength, contentType } = head
     const isHeld = contentLength <= MAX_HELD_BYTES && this.#depth < MAX_DEPTH
     const needed = headBytes + contentLength
     if (isHeld && this.#input.length < needed && !this.#isLast) return needed
     this.#take(headBytes)
-    const content = this.#section === 'part' ? head.content : 'text'
+    const holdsMessage = this.#section === 'part' && MESSAGE_TYPE.test(contentType)
+    const content = holdsMessage ? 'message' : 'text'
+    const delimiter = delimiterOf(contentType)
     if (delimiter !== undefined && this.#delimiters.length < MAX_DEPTH) {
       this.#delimiters = [...this.#delimiters, delimiter]
     }
@@ -149,7 +168,7 @@ export class BatchRewriter {
     return 0
   }
 
-  #passHeld(head: BatchHead, content: Section, contentLength: number): void {
+  #passHeld(head: Head, content: Section, contentLength: number): void {
     const inner = new BatchRewriter(this.#options, this.#delimiters, content, this.#depth + 1)
     const original = this.#take(contentLength)
     const body = inner.end(original)
@@ -158,8 +177,8 @@ export class BatchRewriter {
     this.#output.push(body)
   }
 
-  #printHead(head: BatchHead, contentLength: number | undefined, next: Section): void {
-    const lines = head.print(this.#options.rewriteLine, contentLength)
+  #printHead(head: Head, contentLength: number | undefined, next: Section): void {
+    const lines = printHead(head, this.#options.rewriteLine, contentLength)
     this.#output.push(this.#links.end(lines))
     this.#section = next
     this.#isLineStart = true
@@ -171,33 +190,11 @@ export class BatchRewriter {
     this.#input = this.#input.subarray(length)
     return taken
   }
-
-  #finish(): void {
-    this.#output.push(this.#links.end())
-    this.count += this.#links.count
-  }
 }
-
-/* FOLDED: The rewriter for a body of some type. Pure. */
-
-export interface BodyRewriter {
-  /** Links replaced so far. */
-  readonly count: number
-  /** @returns what can be passed on already: the very chunk, if nothing in it is to be replaced */
-  push(chunk: Buffer): Buffer
-  /** @returns the rest */
-  end(chunk?: Buffer): Buffer
-}
-
-export const createBodyRewriter = (type: RewritableType, options: BatchOptions): BodyRewriter =>
-  type.kind === 'multipart'
-    ? new BatchRewriter(options, [type.delimiter])
-    : new LinkRewriter(options.table)
 
 const EMPTY: Buffer = Buffer.alloc(0)
-
 const LINE_FEED = 0x0a
-
+const CARRIAGE_RETURN = 0x0d
 const HYPHEN = 0x2d
 
 /** Two hyphens and a boundary (RFC 2046 §5.1.1). */
@@ -206,66 +203,56 @@ const MAX_DELIMITER_BYTES = 72
 /** A head, or a part with a length, is held up to this size. */
 const MAX_HELD_BYTES = 64 * 1024
 
+/** Parts in parts that are understood: change sets need three. */
+const MAX_DEPTH = 4
+
 /** @returns the length of the head that these bytes begin with, its blank line included; or -1 */
 const headLength = (bytes: Buffer): number => {
-  for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, end + 1)) {
-    const isBlank = end === 0 || bytes[end - 1] === 0x0a
-    if (isBlank || (bytes[end - 1] === 0x0d && (end === 1 || bytes[end - 2] === 0x0a))) {
-      return end + 1
-    }
+  for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, end + 1)) {
+    const lineEnd = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end
+    if (lineEnd === 0 || bytes[lineEnd - 1] === LINE_FEED) return end + 1
   }
   return -1
 }
 
-class BatchHead {
+/** That of a part, or of the request or answer in it. */
+interface Head {
   /** With their line breaks. */
-  readonly #lines: readonly string[]
+  readonly lines: readonly string[]
+  /** Infinity: the head does not say. */
+  readonly contentLength: number
+  /** Empty: the head does not say. */
+  readonly contentType: string
+}
 
-  constructor(bytes: Buffer) {
-    this.#lines = bytes.toString('latin1').split(/(?<=\n)/)
-  }
-
-  #value(pattern: RegExp): string | undefined {
-    return this.#lines.map((line) => pattern.exec(line.trimEnd())?.[1]).find(Boolean)
-  }
-
-  /** Bytes of what follows, if the head says so. */
-  get contentLength(): number | undefined {
-    const digits = this.#value(CONTENT_LENGTH)
-    return digits === undefined ? undefined : Number(digits)
-  }
-
-  /** What stands between the parts of what follows, if it has parts. */
-  get delimiter(): string | undefined {
-    return delimiterOf(this.#value(CONTENT_TYPE) ?? '')
-  }
-
-  /** What follows the head of a part. */
-  get content(): Section {
-    return /^application\/http\s*(?:;|$)/i.test(this.#value(CONTENT_TYPE) ?? '')
-      ? 'message'
-      : 'text'
-  }
-
-  /** @param contentLength `undefined`: the head does not say */
-  print(rewriteLine: (line: string) => string, contentLength: number | undefined): Buffer {
-    const lines = this.#lines.map((line) => {
-      const text = line.replace(/\r?\n$/, '')
-      const lineBreak = line.slice(text.length)
-      if (!CONTENT_LENGTH.test(text)) return rewriteLine(text) + lineBreak
-      return contentLength === undefined
-        ? ''
-        : text.replace(/\d+[ \t]*$/, String(contentLength)) + lineBreak
-    })
-    return Buffer.from(lines.join(''), 'latin1')
+const readHead = (bytes: Buffer): Head => {
+  const lines = bytes.toString('latin1').split(/(?<=\n)/)
+  const find = (field: RegExp): string | undefined =>
+    lines.map((line) => field.exec(line.trimEnd())?.[1]).find(Boolean)
+  return {
+    lines,
+    contentLength: Number(find(CONTENT_LENGTH) ?? Infinity),
+    contentType: find(CONTENT_TYPE) ?? '',
   }
 }
 
-/** Parts in parts that are understood: change sets need three. */
-const MAX_DEPTH = 4
-
-/* FOLDED: The head of a part of a `$batch` body, or of the request or answer in it. Pure. */
-
 const CONTENT_LENGTH = /^content-length[ \t]*:[ \t]*(\d+)[ \t]*$/i
-
 const CONTENT_TYPE = /^content-type[ \t]*:[ \t]*(.*)$/i
+const MESSAGE_TYPE = /^application\/http\s*(?:;|$)/i
+
+/** @param contentLength `undefined`: the head does not say */
+const printHead = (
+  { lines }: Head,
+  rewriteLine: (line: string) => string,
+  contentLength: number | undefined,
+): Buffer => {
+  const printed = lines.map((line) => {
+    const text = line.replace(/\r?\n$/, '')
+    const lineBreak = line.slice(text.length)
+    if (!CONTENT_LENGTH.test(text)) return rewriteLine(text) + lineBreak
+    return contentLength === undefined
+      ? ''
+      : text.replace(/\d+[ \t]*$/, String(contentLength)) + lineBreak
+  })
+  return Buffer.from(printed.join(''), 'latin1')
+}

@@ -16,7 +16,16 @@ export const MAX_ESCAPE_BYTES = 8
 /** Stands for every character outside ASCII: none of them is ever looked for. */
 export const BEYOND_ASCII = 0x80
 
+export const SLASH = 0x2f
+
+/** The first bytes of escapes. */
+export const BACKSLASH = 0x5c
+export const AMPERSAND = 0x26
+
 export const codeOf = (character: number): number => character & 0xff
+
+/** In bytes, escapes included. */
+const lengthOf = (character: number): number => character >> 8
 
 /**
  * The character at a position, for `codeOf` and `lengthOf`; 0 at the end of the last bytes.
@@ -39,20 +48,16 @@ export const pass = (bytes: Buffer, at: number, expected: number, isLast: boolea
   return codeOf(character) === expected ? at + lengthOf(character) : MISMATCH
 }
 
-const BACKSLASH = 0x5c
-
 const readJsonEscape = (bytes: Buffer, at: number, isLast: boolean): number => {
   if (at + 1 === bytes.length) return cut(bytes, at, isLast)
   const kind = bytes[at + 1]
-  if (kind === 0x2f) return spelled(0x2f, 2)
-  if (kind !== 0x75) return spelled(BACKSLASH, 1)
+  if (kind === SLASH) return spelled(SLASH, 2)
+  if (kind !== LETTER_u) return spelled(BACKSLASH, 1)
   const digits = bytes.toString('latin1', at + 2, at + UNICODE_ESCAPE_BYTES)
   if (!/^[0-9a-f]*$/i.test(digits)) return spelled(BACKSLASH, 1)
   if (digits.length < 4) return cut(bytes, at, isLast)
   return spelled(Number.parseInt(digits, 16), UNICODE_ESCAPE_BYTES)
 }
-
-const AMPERSAND = 0x26
 
 const readEntity = (bytes: Buffer, at: number, isLast: boolean): number => {
   for (let length = 2; length <= MAX_ESCAPE_BYTES; length += 1) {
@@ -72,8 +77,8 @@ const spelled = (code: number, length: number): number =>
 const cut = (bytes: Buffer, at: number, isLast: boolean): number =>
   isLast ? spelled(bytes[at] as number, 1) : INCOMPLETE
 
+const LETTER_u = 0x75
 const UNICODE_ESCAPE_BYTES = 6
-
 const SEMICOLON = 0x3b
 
 /** @param name of the entity, or its number after a `#` */
@@ -91,5 +96,3 @@ const NAMED: Readonly<Record<string, string>> = {
   lt: '<',
   quot: '"',
 }
-
-const lengthOf = (character: number): number => character >> 8

@@ -3,7 +3,7 @@
  * is held back is never more than a link may take. The output depends on the bytes, not on where
  * they were cut. Pure.
  */
-import { INCOMPLETE, MISMATCH } from './escaped-text.ts'
+import { AMPERSAND, BACKSLASH, INCOMPLETE, MISMATCH, SLASH } from './escaped-text.ts'
 import { type Link, LinkTarget, type Needle, needlesFor } from './link-target.ts'
 import { isLinkValue, LOOK_BEHIND_BYTES } from './link-value.ts'
 
@@ -151,9 +151,7 @@ export class LinkRewriter {
   }
 }
 
-/* FOLDED: Header fields whose value is a link (RFC 9110 §8.7 and §10.2.2, OData V4 part 1 §8.3.4). Pure. */
-
-/** In lower case. */
+/** Fields whose value is a link (RFC 9110 §8.7 and §10.2.2, OData V4 part 1 §8.3.4), in lower case. */
 export const LINK_FIELDS: ReadonlySet<string> = new Set([
   'content-location',
   'dataserviceid',
@@ -162,22 +160,35 @@ export const LINK_FIELDS: ReadonlySet<string> = new Set([
   'odata-entityid',
 ])
 
-/** @param name in lower case */
-export const isLinkField = (name: string): boolean => LINK_FIELDS.has(name)
-
-/** @returns the value with its links replaced; the same string if it has none */
+/** @returns the value of such a field with its links replaced; the same string if it has none */
 export const rewriteField = (table: LinkTable, value: string): string =>
   new LinkRewriter(table, AS_ATTRIBUTE).end(Buffer.from(value, 'latin1')).toString('latin1')
 
 /** @param line of a head, such as `Location: /v1/Vendor('1')` */
 export const rewriteFieldLine = (table: LinkTable, line: string): string => {
   const [, start = '', name = '', value = ''] = /^(([^\s:]+)[ \t]*:[ \t]*)(.+)$/.exec(line) ?? []
-  return isLinkField(name.toLowerCase()) ? start + rewriteField(table, value) : line
+  return LINK_FIELDS.has(name.toLowerCase()) ? start + rewriteField(table, value) : line
 }
 
 const EMPTY: Buffer = Buffer.alloc(0)
 
+interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly replacement: string
+}
+
 const NO_EDITS: readonly Edit[] = []
+
+/** @returns the index of the smallest position, or -1 if there is none */
+const earliest = (hits: readonly number[]): number => {
+  let first = -1
+  for (let i = 0; i < hits.length; i += 1) {
+    if (hits[i] === -1) continue
+    if (first === -1 || (hits[i] as number) < (hits[first] as number)) first = i
+  }
+  return first
+}
 
 /** By way of a string, which is cheaper to cut and join than bytes are; latin1 keeps every byte. */
 const applyEdits = (bytes: Buffer, edits: readonly Edit[]): Buffer => {
@@ -191,31 +202,8 @@ const applyEdits = (bytes: Buffer, edits: readonly Edit[]): Buffer => {
   return Buffer.from(edited + text.slice(done), 'latin1')
 }
 
-interface Edit {
-  readonly start: number
-  readonly end: number
-  readonly replacement: string
-}
-
-/** @returns the index of the smallest position, or -1 if there is none */
-const earliest = (hits: readonly number[]): number => {
-  let first = -1
-  for (let i = 0; i < hits.length; i += 1) {
-    if (hits[i] === -1) continue
-    if (first === -1 || (hits[i] as number) < (hits[first] as number)) first = i
-  }
-  return first
-}
-
 const LETTER_H = 0x48
-
 const LETTER_h = 0x68
-
-const SLASH = 0x2f
-
-const BACKSLASH = 0x5c
-
-const AMPERSAND = 0x26
 
 /** A value is all link, as that of an attribute is. */
 const AS_ATTRIBUTE = Buffer.from('href="')

@@ -1,8 +1,11 @@
 /**
- * One base URL in all its spellings, and what takes its place. An occurrence ends where no character
- * continues the host, the port or the last segment of the path. Pure.
+ * One base URL in all its spellings, what takes its place, and the words by which its links are found
+ * fast. An occurrence ends where no character continues the host, the port or the last segment of the
+ * path. Pure.
  */
 import {
+  AMPERSAND,
+  BACKSLASH,
   BEYOND_ASCII,
   codeOf,
   INCOMPLETE,
@@ -10,6 +13,7 @@ import {
   MISMATCH,
   pass,
   readCharacter,
+  SLASH,
 } from './escaped-text.ts'
 
 export interface Link {
@@ -85,11 +89,10 @@ export class LinkTarget {
   }
 }
 
-/* FOLDED:
+/**
  * The word by which the links of one base URL are found: part of every spelling, never escaped, and
- * as long as possible. Pure.
+ * as long as possible.
  */
-
 export interface Needle {
   readonly find: ByteSearch
   /** Bytes before a hit at which a link may begin at most. */
@@ -168,6 +171,12 @@ const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
   return CONTINUING.has(codeOf(next)) ? MISMATCH : end
 }
 
+/** They make a longer host, a port, user information, or a longer segment of a path. */
+const CONTINUING: ReadonlySet<number> = new Set([
+  ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
+  BEYOND_ASCII,
+])
+
 /** Below a base URL without a path is every path, but not `//other.host`, which is none. */
 const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
   const second = pass(bytes, start, SLASH, isLast)
@@ -177,39 +186,21 @@ const rootEnd = (bytes: Buffer, start: number, isLast: boolean): number => {
   return next === SLASH || next === BACKSLASH ? MISMATCH : start
 }
 
-const AMPERSAND = 0x26
-
-const SLASH = 0x2f
-
-/** They make a longer host, a port, user information, or a longer segment of a path. */
-const CONTINUING: ReadonlySet<number> = new Set([
-  ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
-  BEYOND_ASCII,
-])
-
-const BACKSLASH = 0x5c
-
-/* FOLDED:
- * Finding one short word in a lot of text. Pure.
- * Horspool's algorithm in JavaScript beats `Buffer.indexOf` by far where hits are many or begin with
- * a frequent letter: a call into native code costs as much as comparing a hundred bytes. For words
- * too short to skip by, `indexOf` is the faster one.
- */
-
-/** @returns the position of the first hit at or after `from`, or -1 */
-type ByteSearch = (bytes: Buffer, from: number) => number
-
-/** Letters, digits and marks that no encoder escapes, right after a slash. */
-const longestWord = (path: string): Word | undefined => {
-  const words = [...path.matchAll(/(?<=\/)[\w.~-]+/g)].map(({ 0: text, index: at }) => ({
-    text,
-    at,
-  }))
-  return words.toSorted((a, b) => b.text.length - a.text.length)[0]
+interface Word {
+  readonly text: string
+  /** Of the path, before the word. */
+  readonly at: number
 }
 
+/** Letters, digits and marks that no encoder escapes, right after a slash. */
+const longestWord = (path: string): Word | undefined =>
+  [...path.matchAll(/(?<=\/)[\w.~-]+/g)]
+    .map(({ 0: text, index: at }) => ({ text, at }))
+    .toSorted((a, b) => b.text.length - a.text.length)[0]
+
 const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: Word): Needle => {
-  const escapes = slashes(path.slice(0, at))
+  // Backslashes, if every slash is written as `\/`.
+  const escapes = path.slice(0, at).split('/').length - 1
   return {
     find: createByteSearch(text, false),
     reach: maxBytes,
@@ -228,9 +219,19 @@ const hostNeedle = ({ host, originBytes, maxBytes }: LinkTarget): Needle => {
   }
 }
 
-const MIN_SKIP = 4
+/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
+const SLASH_ENDS: ReadonlySet<number> = new Set(Buffer.from('/fF;'))
 
-/** @param ignoreCase of ASCII letters */
+/** @returns the position of the first hit at or after `from`, or -1 */
+type ByteSearch = (bytes: Buffer, from: number) => number
+
+/**
+ * Horspool's algorithm: in JavaScript it beats `Buffer.indexOf` by far where hits are many or begin
+ * with a frequent letter, because a call into native code costs as much as comparing a hundred bytes.
+ * For words too short to skip by, `indexOf` is the faster one.
+ *
+ * @param ignoreCase of ASCII letters
+ */
 const createByteSearch = (word: string, ignoreCase: boolean): ByteSearch => {
   const lower = Buffer.from(ignoreCase ? word.toLowerCase() : word, 'latin1')
   const upper = Buffer.from(ignoreCase ? word.toUpperCase() : word, 'latin1')
@@ -244,7 +245,7 @@ const createByteSearch = (word: string, ignoreCase: boolean): ByteSearch => {
     skip[lower[i] as number] = last - i
     skip[upper[i] as number] = last - i
   }
-  const isAt = (bytes: Buffer, start: number): boolean => {
+  const isHit = (bytes: Buffer, start: number): boolean => {
     for (let i = last; i >= 0; i -= 1) {
       const byte = bytes[start + i]
       if (byte !== lower[i] && byte !== upper[i]) return false
@@ -254,23 +255,14 @@ const createByteSearch = (word: string, ignoreCase: boolean): ByteSearch => {
   return (bytes, from) => {
     let end = from + last
     while (end < bytes.length) {
-      if (isAt(bytes, end - last)) return end - last
+      if (isHit(bytes, end - last)) return end - last
       end += skip[bytes[end] as number] as number
     }
     return -1
   }
 }
 
+const MIN_SKIP = 4
+
 /** For links that begin with a slash and have no word in common. */
 const SLASH_NEEDLE: Needle = { find: createByteSearch('/', false), reach: 1, likely: [0, 1] }
-
-interface Word {
-  readonly text: string
-  /** Of the path, before the word. */
-  readonly at: number
-}
-
-const slashes = (text: string): number => text.split('/').length - 1
-
-/** The last bytes of `/`, `\u002f`, `\u002F` and `&#47;`. */
-const SLASH_ENDS: ReadonlySet<number> = new Set(Buffer.from('/fF;'))

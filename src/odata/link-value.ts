@@ -15,10 +15,6 @@ export const isLinkValue = (bytes: Buffer): boolean => {
   return bytes[end] === GREATER && isElementLink(bytes, end)
 }
 
-const QUOTE = 0x22
-
-const APOSTROPHE = 0x27
-
 const isQuotedLink = (bytes: Buffer, quoteAt: number): boolean => {
   const sign = skipSpace(bytes, quoteAt)
   if (bytes[sign] === EQUALS) {
@@ -29,15 +25,6 @@ const isQuotedLink = (bytes: Buffer, quoteAt: number): boolean => {
   return bytes[end] === QUOTE && isJsonName(nameBefore(bytes, end))
 }
 
-/** @returns the position of the last byte before `at` that is no white space */
-const skipSpace = (bytes: Buffer, at: number): number => {
-  let i = at - 1
-  while (isSpace(bytes[i])) i -= 1
-  return i
-}
-
-const GREATER = 0x3e
-
 /** @param tagEnd position of the `>` of the start tag */
 const isElementLink = (bytes: Buffer, tagEnd: number): boolean => {
   const start = bytes.lastIndexOf(LESS, tagEnd)
@@ -46,9 +33,15 @@ const isElementLink = (bytes: Buffer, tagEnd: number): boolean => {
   return isXmlName(name as string)
 }
 
-const EQUALS = 0x3d
+/** @returns the position of the last byte before `at` that is no white space */
+const skipSpace = (bytes: Buffer, at: number): number => {
+  let i = at - 1
+  while (isSpace(bytes[i])) i -= 1
+  return i
+}
 
-const isXmlName = (name: string): boolean => LINK_NAMES.has(name.slice(name.indexOf(':') + 1))
+const isSpace = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
 /** The name that ends before `end`. */
 const nameBefore = (bytes: Buffer, end: number): string => {
@@ -57,7 +50,17 @@ const nameBefore = (bytes: Buffer, end: number): string => {
   return bytes.toString('latin1', start, end)
 }
 
+const isNameByte = (byte: number): boolean => byte > 0x20 && byte !== LESS && byte !== QUOTE
+
+const QUOTE = 0x22
+const APOSTROPHE = 0x27
+const SLASH = 0x2f
 const COLON = 0x3a
+const LESS = 0x3c
+const EQUALS = 0x3d
+const GREATER = 0x3e
+
+const isXmlName = (name: string): boolean => LINK_NAMES.has(name.slice(name.indexOf(':') + 1))
 
 const isJsonName = (name: string): boolean => {
   const control = name.lastIndexOf('@')
@@ -80,10 +83,6 @@ const LINK_NAMES: ReadonlySet<string> = new Set([
   'uri',
 ])
 
-const isNameByte = (byte: number): boolean => byte > 0x20 && byte !== LESS && byte !== QUOTE
-
-const LESS = 0x3c
-
 /** V4 control information, `@odata.id` or `Vendor@navigationLink` (OData JSON Format 4.01, §4.6). */
 const CONTROL_INFORMATION: ReadonlySet<string> = new Set([
   'associationLink',
@@ -97,8 +96,3 @@ const CONTROL_INFORMATION: ReadonlySet<string> = new Set([
   'nextLink',
   'readLink',
 ])
-
-const isSpace = (byte: number | undefined): boolean =>
-  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-
-const SLASH = 0x2f

@@ -1,5 +1,6 @@
-/** `Content-Type` values in the narrow form that every server reads alike. Pure. */
+/** Media types, as batches and links need them, and the JSON in which OData reports an error. Pure. */
 
+/** A `Content-Type` value in the narrow form that every server reads alike. */
 export interface MediaType {
   /** In lower case. */
   readonly type: string
@@ -30,6 +31,28 @@ export const hasOnly = (
     name === 'charset' ? /^utf-8$/i.test(value) : allowed.includes(name),
   )
 
+/** A body that may have links in it. */
+export type RewritableType =
+  | { readonly kind: 'document' }
+  /** `$batch`; `delimiter` stands before each part (RFC 2046 §5.1.1). */
+  | { readonly kind: 'multipart'; readonly delimiter: string }
+
+/** @param contentType value of the field; empty if there is none */
+export const rewritableType = (contentType: string): RewritableType | undefined => {
+  // Nearly all answers.
+  if (contentType === 'application/json') return DOCUMENT
+  if (DOCUMENT_TYPES.test(contentType)) return isReadable(contentType) ? DOCUMENT : undefined
+  const delimiter = delimiterOf(contentType)
+  return delimiter === undefined ? undefined : { kind: 'multipart', delimiter }
+}
+
+/** @returns `--boundary` of a multipart type; `undefined` for others */
+export const delimiterOf = (contentType: string): string | undefined => {
+  if (!/^multipart\/mixed\s*;/i.test(contentType)) return undefined
+  const boundary = BOUNDARY.exec(contentType)
+  return boundary === null ? undefined : `--${boundary[1] ?? boundary[2]}`
+}
+
 /**
  * The JSON error bodies of OData: V2 wraps the text in `{lang, value}`, V4 has it plain
  * (OData JSON Format 4.01, section 21.1).
@@ -43,35 +66,10 @@ export const errorDocument = (code: string, message: string, version: 'V2' | 'V4
 export const requestedVersion = (headers: { readonly [name: string]: unknown }): 'V2' | 'V4' =>
   headers['odata-version'] !== undefined || headers['odata-maxversion'] !== undefined ? 'V4' : 'V2'
 
-/* FOLDED: Which bodies have links in them, by their media type. Pure. */
-
-export type RewritableType =
-  | { readonly kind: 'document' }
-  /** `$batch`; `delimiter` stands before each part (RFC 2046 §5.1.1). */
-  | { readonly kind: 'multipart'; readonly delimiter: string }
-
-/** @returns `--boundary` of a multipart type; `undefined` for others */
-export const delimiterOf = (contentType: string): string | undefined => {
-  if (!/^multipart\/mixed\s*;/i.test(contentType)) return undefined
-  const boundary = BOUNDARY.exec(contentType)
-  return boundary === null ? undefined : `--${boundary[1] ?? boundary[2]}`
-}
-
-/** @param contentType value of the field; empty if there is none */
-export const rewritableType = (contentType: string): RewritableType | undefined => {
-  // Nearly all answers.
-  if (contentType === 'application/json') return DOCUMENT
-  if (DOCUMENT_TYPES.test(contentType)) return isReadable(contentType) ? DOCUMENT : undefined
-  const delimiter = delimiterOf(contentType)
-  return delimiter === undefined ? undefined : { kind: 'multipart', delimiter }
-}
-
 const TYPE = /^[ \t]*([a-z0-9.+-]+\/[a-z0-9.+-]+)[ \t]*$/i
 
 /** Without `(`, which begins a comment for a mail library, and without escapes and separators. */
 const PARAMETER = /^[ \t]*([a-z0-9.-]+)=(?:([\w'+.-]+)|"([\w'+.=:/?-]+)")[ \t]*$/i
-
-const BOUNDARY = /;\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i
 
 const DOCUMENT: RewritableType = { kind: 'document' }
 
@@ -83,3 +81,5 @@ const isReadable = (contentType: string): boolean =>
 
 /** Others, such as UTF-16, do not spell ASCII as ASCII. */
 const CHARSETS = /;\s*charset\s*=\s*"?(?:utf-?8|us-ascii|iso-8859-\d+|windows-125\d)"?\s*(?:;|$)/i
+
+const BOUNDARY = /;\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i

@@ -1,18 +1,8 @@
-/** Reads a `$batch` of type multipart/mixed: requests, and changesets with requests. Pure. */
-import { hasOnly, type MediaType, parseMediaType } from './media-type.ts'
-
 /**
- * @param parameters those of the `Content-Type` of the whole
- * @throws UnreadableError
+ * Reads a `$batch` of type multipart/mixed (requests, and changesets with requests) in the one
+ * layout that every reader understands alike; and what a `$batch` of any type is made of. Pure.
  */
-export const readMultipartBatch = (
-  parameters: ReadonlyMap<string, string>,
-  body: Buffer,
-): readonly BatchPart[] =>
-  // One character for each byte, so that lengths are those that the fields tell.
-  readParts(parameters, body.toString('latin1'), true)
-
-/* FOLDED: What is known of a `$batch` once it is read, and what says that it cannot be. */
+import { hasOnly, type MediaType, parseMediaType } from './media-type.ts'
 
 /** Name, as written, and value, which may have blanks around it. */
 export type HeaderField = readonly [name: string, value: string]
@@ -56,6 +46,22 @@ export const demandClean = (fields: readonly HeaderField[]): void => {
   demand(names.size === fields.length, 'A header field in it is repeated.')
 }
 
+/**
+ * @param parameters those of the `Content-Type` of the whole
+ * @throws UnreadableError
+ */
+export const readMultipartBatch = (
+  parameters: ReadonlyMap<string, string>,
+  body: Buffer,
+): readonly BatchPart[] =>
+  // One character for each byte, so that lengths are those that the fields tell.
+  readParts(parameters, body.toString('latin1'), true)
+
+const MAX_FIELDS = 100
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
+const VALUE = /^[\t\x20-\x7e\x80-\uffff]*$/
+
+/** @param maySplit whether there may be changesets, which have no changesets inside */
 const readParts = (
   parameters: ReadonlyMap<string, string>,
   text: string,
@@ -88,7 +94,9 @@ const splitParts = (text: string, boundary: string): readonly string[] => {
   return pieces.map((piece) => piece.slice(2, -2))
 }
 
-/** @param maySplit whether it may be a changeset, which has no changesets inside */
+/** Line breaks only. */
+const isBlank = (text: string): boolean => text.replaceAll('\r\n', '') === ''
+
 const readPart = (part: string, maySplit: boolean): readonly BatchPart[] => {
   const [media, content] = openPart(part)
   if (media !== undefined && isRequest(media)) return [readRequest(content)]
@@ -96,11 +104,6 @@ const readPart = (part: string, maySplit: boolean): readonly BatchPart[] => {
   demand(isChangeset, 'One of its parts is neither application/http nor a changeset.')
   return readParts(media.parameters, content, false)
 }
-
-/* FOLDED: Multipart bodies, in the one layout that every reader understands alike. Pure. */
-
-/** Line breaks only. */
-const isBlank = (text: string): boolean => text.replaceAll('\r\n', '') === ''
 
 /** Type and content of a part. */
 const openPart = (part: string): readonly [media: MediaType | undefined, content: string] => {
@@ -113,25 +116,6 @@ const openPart = (part: string): readonly [media: MediaType | undefined, content
   demand(isBinary, 'One of its parts has a Content-Transfer-Encoding other than binary.')
   demandLength(fieldValue(fields, 'content-length'), content)
   return [parseMediaType(fieldValue(fields, 'content-type') ?? ''), content]
-}
-
-const isRequest = ({ type, parameters }: MediaType): boolean =>
-  type === 'application/http' &&
-  [...parameters].every(([name, value]) => name === 'msgtype' && value === 'request')
-
-const readRequest = (text: string): BatchPart => {
-  // The delimiter's own line break may stand for the blank line of a request without body.
-  const [head, body] = splitHead(text) ?? [text.replace(/\r\n$/, ''), '']
-  demand(text.length > head.length, 'One of its requests is cut off.')
-  const [line = '', ...lines] = head.split('\r\n')
-  const [, method = '', target = ''] = REQUEST_LINE.exec(line) ?? []
-  demand(method !== '', 'One of its request lines is not like "GET Vendor HTTP/1.1".')
-  const headers = readFields(lines)
-  const isChunked = fieldValue(headers, 'transfer-encoding') !== undefined
-  demand(!isChunked, 'One of its requests has a Transfer-Encoding.')
-  demandLength(fieldValue(headers, 'content-length'), body)
-  demandNoBody(method, !isBlank(body))
-  return { method, target, headers }
 }
 
 /** Head without its last line break, and body; `undefined` without a blank line between them. */
@@ -179,12 +163,23 @@ const demandLength = (length: string | undefined, text: string): void => {
   demand(isTrue, 'A Content-Length in it is wrong.')
 }
 
-const MAX_FIELDS = 100
+const isRequest = ({ type, parameters }: MediaType): boolean =>
+  type === 'application/http' &&
+  [...parameters].every(([name, value]) => name === 'msgtype' && value === 'request')
+
+const readRequest = (text: string): BatchPart => {
+  // The delimiter's own line break may stand for the blank line of a request without body.
+  const [head, body] = splitHead(text) ?? [text.replace(/\r\n$/, ''), '']
+  demand(text.length > head.length, 'One of its requests is cut off.')
+  const [line = '', ...lines] = head.split('\r\n')
+  const [, method = '', target = ''] = REQUEST_LINE.exec(line) ?? []
+  demand(method !== '', 'One of its request lines is not like "GET Vendor HTTP/1.1".')
+  const headers = readFields(lines)
+  const isChunked = fieldValue(headers, 'transfer-encoding') !== undefined
+  demand(!isChunked, 'One of its requests has a Transfer-Encoding.')
+  demandLength(fieldValue(headers, 'content-length'), body)
+  demandNoBody(method, !isBlank(body))
+  return { method, target, headers }
+}
 
 const REQUEST_LINE = /^([A-Z]+(?:-[A-Z]+)*) ([\x21-\x7e]+) HTTP\/1\.1$/
-
-/* FOLDED: Header fields inside a `$batch`, in the one form that every reader understands alike. Pure. */
-
-const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
-
-const VALUE = /^[\t\x20-\x7e\x80-\uffff]*$/

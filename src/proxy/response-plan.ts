@@ -12,7 +12,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { systemCode } from '../errors.ts'
-import { isLinkField, type LinkTable, rewriteField } from '../odata/link-rewriter.ts'
+import { LINK_FIELDS, type LinkTable, rewriteField } from '../odata/link-rewriter.ts'
 import { rewritableType, type RewritableType } from '../odata/media-type.ts'
 
 /** A body that has links. */
@@ -48,7 +48,7 @@ export const planResponse = (headers: string[], table: LinkTable): BodyPlan | un
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase()
     const value = headers[i + 1] as string
-    if (isLinkField(name)) headers[i + 1] = rewriteField(table, value)
+    if (LINK_FIELDS.has(name)) headers[i + 1] = rewriteField(table, value)
     else note(seen, name, value)
   }
   return planBody(seen)

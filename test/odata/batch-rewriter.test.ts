@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as fc from 'fast-check'
-import { BatchRewriter } from '../../src/odata/batch-rewriter.ts'
+import { createBodyRewriter } from '../../src/odata/batch-rewriter.ts'
 import { LinkTable } from '../../src/odata/link-rewriter.ts'
 
 const BASE = 'https://api.example/intas/entities/v1'
@@ -9,8 +9,8 @@ const options = {
   table: new LinkTable([{ base: new URL(BASE), replacement: PROXY, pathAbsolute: true }]),
   rewriteLine: (line: string) => line.replace(/^X-Place: \/here/, 'X-Place: /over/there'),
 }
-const rewrite = (text: string): string =>
-  new BatchRewriter(options, ['--b']).end(Buffer.from(text)).toString()
+const open = () => createBodyRewriter({ kind: 'multipart', delimiter: '--b' }, options)
+const rewrite = (text: string): string => open().end(Buffer.from(text)).toString()
 
 interface Shape {
   readonly base: string
@@ -153,9 +153,9 @@ t.test('the output does not depend on how a body is cut into chunks', async () =
       fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 5 }),
       (pieces, sizes) => {
         const bytes = Buffer.from(pieces.join(''))
-        const whole = new BatchRewriter(options, ['--b'])
+        const whole = open()
         const expected = whole.end(bytes).toString()
-        const cut = new BatchRewriter(options, ['--b'])
+        const cut = open()
         const output: Buffer[] = []
         let at = 0
         for (let i = 0; at < bytes.length; i += 1) {
@@ -173,7 +173,7 @@ t.test('the output does not depend on how a body is cut into chunks', async () =
 
 t.test('what is held back is bounded', async (t) => {
   const body = Buffer.from(build({ ...BEFORE, padding: 40_000 }).repeat(5))
-  const rewriter = new BatchRewriter(options, ['--b'])
+  const rewriter = open()
   let held = 0
   let most = 0
   for (let at = 0; at < body.length; at += 1_000) {

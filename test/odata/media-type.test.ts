@@ -1,5 +1,35 @@
 import t from 'tap'
-import { errorDocument, requestedVersion } from '../../src/odata/media-type.ts'
+import { errorDocument, requestedVersion, rewritableType } from '../../src/odata/media-type.ts'
+
+const TYPES: Record<string, string> = {
+  'application/json': 'document',
+  'Application/JSON; charset=UTF-8': 'document',
+  'application/json;odata=verbose': 'document',
+  'application/json; charset="utf-8"; odata=verbose': 'document',
+  'application/atom+xml;type=feed': 'document',
+  'application/atomsvc+xml': 'document',
+  'application/xml ; charset=iso-8859-1': 'document',
+  'text/xml': 'document',
+  'multipart/mixed; boundary=b_1': '--b_1',
+  'multipart/mixed;charset=utf-8;boundary="a b"': '--a b',
+  'multipart/mixed': 'none',
+  'multipart/mixed; type="a/b"': 'none',
+  'multipart/form-data; boundary=b': 'none',
+  'application/json; charset=utf-16': 'none',
+  'application/jsonx': 'none',
+  'image/svg+xml': 'none',
+  'text/html': 'none',
+  'text/plain': 'none',
+  'application/octet-stream': 'none',
+  '': 'none',
+}
+
+for (const [contentType, expected] of Object.entries(TYPES)) {
+  t.test(`links are looked for in "${contentType}": ${expected}`, async (t) => {
+    const type = rewritableType(contentType)
+    t.equal(type?.kind === 'multipart' ? type.delimiter : (type?.kind ?? 'none'), expected)
+  })
+}
 
 const MESSAGE = 'says "no"\n'
 
