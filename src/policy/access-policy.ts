@@ -1,13 +1,24 @@
-/** SKP_ACCESS and SKP_ALLOW: which methods are allowed at which paths. Pure. */
+/**
+ * SKP_ACCESS and SKP_ALLOW: which methods are allowed at which paths; `config/` reads the rules. The
+ * parts of a `$batch` are judged in `batch-policy.ts`. Pure.
+ */
 import type { DenialReason, Failure } from '../errors.ts'
 import { effectiveMethods, type MethodSources, queryFields } from './method-override.ts'
-import { batchEndpoint, pathSegments } from './request-target.ts'
+import { batchEndpoint, pathOf, pathSegments } from './request-target.ts'
 
 export interface AccessRules {
   /** SKP_ACCESS=read-only */
   readonly readOnly: boolean
   /** SKP_ALLOW; `undefined`: every path. */
   readonly allow: readonly AllowRule[] | undefined
+}
+
+export interface AllowRule {
+  readonly methods: readonly string[]
+  /** One pattern for each segment; `*` in it stands for any characters. */
+  readonly segments: readonly string[]
+  /** Whether any further segments may follow. */
+  readonly open: boolean
 }
 
 /** @returns `undefined` if everything is allowed */
@@ -19,22 +30,39 @@ export const accessRules = (
     ? undefined
     : { readOnly: access === 'read-only', allow }
 
-export const deny = (
-  denied: DenialReason,
-  detail: string,
-  more: Partial<Failure> = {},
-): Failure => ({
-  code: 'not_allowed',
-  denied,
-  detail,
-  ...more,
-})
-
 /** The rules in force, by the names of their settings. */
 export const rulesInForce = ({ readOnly, allow }: AccessRules): string =>
   [readOnly ? 'SKP_ACCESS=read-only' : '', allow === undefined ? '' : 'SKP_ALLOW']
     .filter((name) => name !== '')
     .join(' and ')
+
+export const deny = (
+  denied: DenialReason,
+  detail: string,
+  more: Partial<Failure> = {},
+): Failure => ({ code: 'not_allowed', denied, detail, ...more })
+
+/**
+ * @param request with its path below the base URL, confined to it already, and query
+ * @returns `allow`; `batch`, if its parts have to be judged; or why it is refused
+ */
+export const judgeRequest = (
+  rules: AccessRules,
+  request: Omit<MethodSources, 'query'> & { readonly path: string },
+): 'allow' | 'batch' | Failure => {
+  const { method, headers, path: target } = request
+  const path = pathOf(target)
+  const query = target.slice(path.length + 1)
+  const names = rulesInForce(rules)
+  const endpoint = batchEndpoint(path)
+  if (endpoint === 'perhaps') {
+    return deny('batch', `By ${names}, a $batch is sent to /$batch, in this spelling.`)
+  }
+  const methods = effectiveMethods({ method, headers, query })
+  if (typeof methods === 'string') return deny('method', `${methods} ${names} would not hold.`)
+  if (endpoint === 'yes') return judgeBatchRequest(names, methods, query)
+  return judgeAccess(rules, methods, path) ?? 'allow'
+}
 
 /**
  * @param methods all that the request may be taken for
@@ -42,12 +70,13 @@ export const rulesInForce = ({ readOnly, allow }: AccessRules): string =>
  * @param reading the methods that count as reading
  */
 export const judgeAccess = (
-  { readOnly, allow }: AccessRules,
+  rules: AccessRules,
   methods: readonly string[],
   path: string,
   reading = READING,
 ): Failure | undefined => {
-  const names = rulesInForce({ readOnly, allow })
+  const { readOnly, allow } = rules
+  const names = rulesInForce(rules)
   if (allow === undefined) {
     const isReading = methods.every((method) => reading.includes(method))
     return readOnly && !isReading ? methodFailure(names, reading) : undefined
@@ -63,58 +92,18 @@ export const judgeAccess = (
   return isAllowed ? undefined : methodFailure(names, allowed)
 }
 
-interface AccessRequest {
-  readonly method: string
-  /** Names and values of all fields. */
-  readonly headers: MethodSources['headers']
-  /** Below the base URL, with query; confined to it already. */
-  readonly path: string
-}
-
-/**
- * @returns `allow`; `batch`, if its parts have to be judged; or why it is refused
- */
-export const judgeRequest = (
-  rules: AccessRules,
-  { method, headers, path: target }: AccessRequest,
-): 'allow' | 'batch' | Failure => {
-  const [path = '', ...rest] = target.split('?')
-  const query = rest.join('?')
-  const names = rulesInForce(rules)
-  const endpoint = batchEndpoint(path)
-  if (endpoint === 'perhaps') {
-    return deny('batch', `By ${names}, a $batch is sent to /$batch, in this spelling.`)
-  }
-  const methods = effectiveMethods({ method, headers, query })
-  if (typeof methods === 'string') return deny('method', `${methods} ${names} would not hold.`)
-  if (endpoint === 'yes') return judgeBatchRequest(names, methods, query)
-  return judgeAccess(rules, methods, path) ?? 'allow'
-}
-
-/* FOLDED: The rules of SKP_ALLOW, applied to a path. Pure; config/allow-rules.ts reads them. */
-
-export interface AllowRule {
-  readonly methods: readonly string[]
-  /** One pattern for each segment; `*` in it stands for any characters. */
-  readonly segments: readonly string[]
-  /** Whether any further segments may follow. */
-  readonly open: boolean
-}
-
-/* FOLDED:
- * A check of something that most callers write as the caller before did, such as the name of this host:
- * what was accepted last is accepted without looking at it again.
- */
-
-/** @param accepts must not change its mind */
-export const rememberingLast = (accepts: (text: string) => boolean) => {
-  let last: string | undefined
-  return (text: string): boolean => {
-    if (text === last) return true
-    const accepted = accepts(text)
-    if (accepted) last = text
-    return accepted
-  }
+/** A `$batch` is a POST of exactly that path, and its parts are judged once they are known. */
+const judgeBatchRequest = (
+  names: string,
+  methods: readonly string[],
+  query: string,
+): 'batch' | Failure => {
+  if (methods.join() !== 'POST') return methodFailure(names, ['POST'])
+  // Apache CXF has `_ctype` and more, which replace header fields.
+  const isPlain = queryFields(query).every(([name]) => !name.startsWith('_'))
+  return isPlain
+    ? 'batch'
+    : deny('batch', `By ${names}, no name in the query of a $batch begins with "_".`)
 }
 
 /** RFC 9110 section 9.2.1, without TRACE. */
@@ -151,18 +140,4 @@ const fits = (segment: string, pattern: string): boolean => {
     position = found + piece.length
   }
   return position <= end
-}
-
-/** A `$batch` is a POST of exactly that path, and its parts are judged once they are known. */
-const judgeBatchRequest = (
-  names: string,
-  methods: readonly string[],
-  query: string,
-): 'batch' | Failure => {
-  if (methods.join() !== 'POST') return methodFailure(names, ['POST'])
-  // Apache CXF has `_ctype` and more, which replace header fields.
-  const isPlain = queryFields(query).every(([name]) => !name.startsWith('_'))
-  return isPlain
-    ? 'batch'
-    : deny('batch', `By ${names}, no name in the query of a $batch begins with "_".`)
 }

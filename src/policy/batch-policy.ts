@@ -1,10 +1,10 @@
 /** SKP_ACCESS and SKP_ALLOW for the parts of a `$batch`. Pure. */
 import type { Failure } from '../errors.ts'
-import type { BatchPart } from '../odata/multipart-batch.ts'
 import type { BatchContent } from '../odata/batch-reader.ts'
-import { deny, judgeAccess, rulesInForce, type AccessRules } from './access-policy.ts'
+import type { BatchPart } from '../odata/multipart-batch.ts'
+import { type AccessRules, deny, judgeAccess, rulesInForce } from './access-policy.ts'
 import { effectiveMethods } from './method-override.ts'
-import { batchEndpoint, resolveTarget } from './request-target.ts'
+import { batchEndpoint, pathOf, resolveTarget } from './request-target.ts'
 
 /** Where the API is. */
 interface ServiceRoot {
@@ -13,9 +13,7 @@ interface ServiceRoot {
   readonly basePath: string
 }
 
-/**
- * @returns `undefined` if the rules allow every part
- */
+/** @returns `undefined` if the rules allow every part */
 export const judgeBatch = (
   rules: AccessRules,
   root: ServiceRoot,
@@ -53,22 +51,16 @@ const resolvePart = (
 ): { readonly path: string; readonly query: string } | string => {
   const host = headers.find(([name]) => name.toLowerCase() === 'host')?.[1].trim()
   if (host !== undefined && host !== root.baseUrl.host) return 'It names another host.'
-  const below = pathOf(target, root)
+  const below = belowBase(target, root)
   if (below === undefined) return 'It leads out of the base URL.'
   const resolved = resolveTarget(below.startsWith('/') ? below : `/${below}`, '')
   if (!resolved.ok) return resolved.reason
-  const [path = '', ...query] = resolved.path.split('?')
-  return { path, query: query.join('?') }
+  const path = pathOf(resolved.path)
+  return { path, query: resolved.path.slice(path.length + 1) }
 }
 
-/** Any name may be a reference, but `$metadata` without more is the description of the service. */
-const isReference = (path: string): boolean => /^\/(?:\$|%24)/.test(path) && path !== '/$metadata'
-
-/** A read-only `$batch` is one of retrievals; no client sends anything else that reads. */
-const READING_IN_BATCH = ['GET']
-
-/** The path below the base URL, as the API would resolve it; `undefined`: elsewhere, or unclear. */
-const pathOf = (target: string, { baseUrl, basePath }: ServiceRoot): string | undefined => {
+/** What is below the base URL, as the API would resolve it; `undefined`: elsewhere, or unclear. */
+const belowBase = (target: string, { baseUrl, basePath }: ServiceRoot): string | undefined => {
   if (target.startsWith('/')) return after(basePath, target)
   // A scheme, or what some server could take for one.
   if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return after(baseUrl.origin + basePath, target)
@@ -82,3 +74,9 @@ const after = (base: string, target: string): string | undefined => {
   const rest = target.slice(base.length)
   return rest === '' || rest.startsWith('/') || rest.startsWith('?') ? rest : undefined
 }
+
+/** Any name may be a reference, but `$metadata` without more is the description of the service. */
+const isReference = (path: string): boolean => /^\/(?:\$|%24)/.test(path) && path !== '/$metadata'
+
+/** A read-only `$batch` is one of retrievals; no client sends anything else that reads. */
+const READING_IN_BATCH = ['GET']

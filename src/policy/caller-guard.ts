@@ -5,8 +5,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { DenialReason, Failure } from '../errors.ts'
-import { rememberingLast } from './access-policy.ts'
+import type { Failure } from '../errors.ts'
+import { deny } from './access-policy.ts'
 
 export interface CallerRules {
   /** SKP_ALLOWED_HOSTS in lower case, with port or without, which means any; `*` is every host. */
@@ -29,6 +29,22 @@ export const createCallerGuard = ({ allowedHosts, callerToken }: CallerRules) =>
   }
 }
 
+/**
+ * A check of something that most callers write as the caller before did, such as the name of this host:
+ * what was accepted last is accepted without looking at it again.
+ *
+ * @param accepts must not change its mind
+ */
+export const rememberingLast = (accepts: (text: string) => boolean) => {
+  let last: string | undefined
+  return (text: string): boolean => {
+    if (text === last) return true
+    const accepted = accepts(text)
+    if (accepted) last = text
+    return accepted
+  }
+}
+
 const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
   if (allowed.includes('*')) return () => true
   const names = new Set(allowed)
@@ -45,13 +61,11 @@ const tokenGuard = (expected: string | undefined): ((headers: IncomingHttpHeader
   return (headers) => timingSafeEqual(hash(String(headers[CALLER_TOKEN_FIELD] ?? '')), wanted)
 }
 
-const deny = (denied: DenialReason, detail: string): Failure => ({
-  code: 'not_allowed',
-  denied,
-  detail,
-})
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 const WRONG_HOST = deny('host', 'SKP_ALLOWED_HOSTS does not name the Host of the request.')
+const CROSS_SITE = deny('origin', 'A browser sent it for a page of another origin.')
+const WRONG_TOKEN = deny('caller_token', `SKP_CALLER_TOKEN is not in ${CALLER_TOKEN_FIELD}.`)
 
 /**
  * What the browser says itself comes first (Fetch Metadata): a gateway in between may have changed
@@ -62,12 +76,6 @@ const isCrossSite = (headers: IncomingHttpHeaders): boolean => {
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
   return headers.origin !== undefined && !isSameHost(headers.origin, headers.host ?? '')
 }
-
-const CROSS_SITE = deny('origin', 'A browser sent it for a page of another origin.')
-
-const WRONG_TOKEN = deny('caller_token', `SKP_CALLER_TOKEN is not in ${CALLER_TOKEN_FIELD}.`)
-
-const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 const isSameHost = (origin: string, host: string): boolean => {
   const [, scheme, originHost] = ORIGIN.exec(origin) ?? []

@@ -49,6 +49,6 @@ const decode = (text: string): string => {
 /** Some servers turn fields into variables: to them `X_HTTP_Method` is the same name. */
 const isOverride = (name: string): boolean => FIELD.test(name.toLowerCase().replaceAll('_', '-'))
 
-const METHOD = /^[ \t]*([a-z]+(?:-[a-z]+)*)[ \t]*$/i
-
 const FIELD = /^x-(?:http-)?method(?:-override)?$/
+
+const METHOD = /^[ \t]*([a-z]+(?:-[a-z]+)*)[ \t]*$/i

@@ -1,17 +1,10 @@
-/** Without its query. */
-export const pathOf = (target: string): string => {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
-}
-
-/** Whether nobody can read anything else into the path of an accepted target; most are of this kind. */
-export const isPlainTarget = (target: string): boolean => isPlain(pathOf(target))
-
 /**
- * Request target → path on the API, byte for byte, or the reason it is refused. Pure.
+ * Request target → path on the API, byte for byte, or the reason it is refused; and paths below the
+ * base URL as rules see them. Pure.
  * Confinement: whatever an upstream may decode or normalise, the result stays below the base path.
  * RFC 9112 §3.2 (origin-form only), RFC 3986 §5.2.4 (dot segments).
  */
+
 type RequestTarget =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly reason: string }
 
@@ -36,7 +29,7 @@ export const resolveTarget = (target: string, basePath: string): RequestTarget =
  */
 export const pathSegments = (path: string): readonly string[] | undefined => {
   const trimmed = path.replace(/^\//, '').replace(/\/$/, '')
-  const segments = trimmed === '' ? [] : trimmed.split('/').map((piece) => decode(piece) ?? '')
+  const segments = trimmed === '' ? [] : trimmed.split('/').map(decode)
   return segments.every(isClean) ? segments : undefined
 }
 
@@ -50,6 +43,15 @@ export const batchEndpoint = (path: string): 'yes' | 'no' | 'perhaps' => {
   if (path === '/$batch') return 'yes'
   return readings(path).some((reading) => IN_DISGUISE.test(reading)) ? 'perhaps' : 'no'
 }
+
+/** Without its query. */
+export const pathOf = (target: string): string => {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+/** Whether nobody can read anything else into the path of an accepted target; most are of this kind. */
+export const isPlainTarget = (target: string): boolean => isPlain(pathOf(target))
 
 /** Has neither escapes nor dot segments, of one dot or two: to every server it means what is written. */
 const isPlain = (path: string): boolean => !path.includes('%') && !path.includes('/.')
@@ -105,14 +107,12 @@ const decodeAscii = (text: string): string =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   )
 
-/* FOLDED: Paths below the base URL, as rules see them. Pure. */
-
-/** `undefined` for escapes that are no UTF-8. */
-const decode = (text: string): string | undefined => {
+/** Empty, and so not clean, for escapes that are no UTF-8. */
+const decode = (segment: string): string => {
   try {
-    return decodeURIComponent(text)
+    return decodeURIComponent(segment)
   } catch {
-    return undefined
+    return ''
   }
 }
 

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Failure } from '../errors.ts'
-import { rememberingLast } from '../policy/access-policy.ts'
+import { rememberingLast } from '../policy/caller-guard.ts'
 import type { OpenTrace } from '../tracing/trace-context.ts'
 import { CallerConnections } from './caller-connection.ts'
 import { FORWARDED_METHODS, sendFailure } from './failure-response.ts'

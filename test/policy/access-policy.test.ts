@@ -1,6 +1,6 @@
 import t from 'tap'
 import { allowRules } from '../../src/config/setting-types.ts'
-import { type AccessRules, judgeRequest, rememberingLast } from '../../src/policy/access-policy.ts'
+import { type AccessRules, judgeRequest } from '../../src/policy/access-policy.ts'
 import { processorTime } from '../fixtures/processor-time.ts'
 
 const READ_ONLY: AccessRules = { readOnly: true, allow: undefined }
@@ -281,25 +281,4 @@ t.test('no answer repeats what the caller wrote', async (t) => {
       }
     }
   }
-})
-
-const open = () => {
-  const asked: string[] = []
-  const accepts = rememberingLast((text) => {
-    asked.push(text)
-    return text !== 'evil.example'
-  })
-  return { asked, accepts }
-}
-
-t.test('what was accepted last is not looked at again', async (t) => {
-  const { asked, accepts } = open()
-  t.same(['a', 'a', 'b', 'b', 'a'].map(accepts), [true, true, true, true, true])
-  t.same(asked, ['a', 'b', 'a'])
-})
-
-t.test('what is refused is refused each time, twice in a row, too', async (t) => {
-  const { accepts } = open()
-  const hosts = ['evil.example', 'evil.example', 'a', 'evil.example', 'evil.example', 'a']
-  t.same(hosts.map(accepts), [false, false, true, false, false, true])
 })
