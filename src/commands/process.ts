@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } fr
 import type { Writable } from 'node:stream'
 import type { Readiness } from '../admin/readiness.ts'
 import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
-import { codedError, type FileSystem, MAX_FILE_BYTES } from '../service-key/mounted-folders.ts'
+import { codedError, type FileSystem, MAX_FILE_BYTES } from '../service-key/file-system.ts'
 
 export interface Process {
   readonly environment: Readonly<Record<string, string | undefined>>

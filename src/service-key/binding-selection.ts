@@ -1,14 +1,17 @@
-/** Place and selection → what was seen there, and the end of the search if this is it. Pure. */
+/** Which of the bindings at a place is the one: what was seen there, and whether the search ends. Pure. */
 import { quotedInput } from '../config/setting-types.ts'
-import {
-  type Binding,
-  type BindingSelection,
-  displayName,
-  matchingBindings,
-  matchReason,
-} from './binding.ts'
-import type { WatchedPlace } from './mounted-folders.ts'
+import { type Binding, fieldAt, isJsonObject } from './binding.ts'
+import type { WatchedPlace } from './file-system.ts'
 import type { LoneKey, Place } from './places.ts'
+
+export interface BindingSelection {
+  /** SKP_SERVICE */
+  readonly service: string
+  /** SKP_BINDING */
+  readonly binding: string | undefined
+  /** SKP_TARGET; with `clientid` it is the shape that identifies a user-provided service. */
+  readonly target: string
+}
 
 /** Where a key was found; what is common to it before and after parsing. */
 export interface Origin {
@@ -33,36 +36,8 @@ export interface Refusal {
   readonly problems: readonly string[]
 }
 
-export const withOrigin = (origin: string, problems: readonly string[]): readonly string[] =>
-  problems.map((problem) => `${origin}: ${problem}`)
-
-interface Judgement {
-  readonly attempt: Attempt
-  /** `undefined`: the search goes on. */
-  readonly outcome: Outcome | undefined
-}
-
-export const judge = (place: Place, selection: BindingSelection): Judgement => {
-  const { name } = place
-  const attempt = { place: name, bindings: [], problems: [] }
-  switch (place.kind) {
-    case 'absent':
-      return { attempt: { ...attempt, verdict: 'absent' }, outcome: undefined }
-    case 'broken': {
-      const problems = withOrigin(name, [place.problem])
-      return {
-        attempt: { ...attempt, verdict: 'broken', problems: [place.problem] },
-        outcome: { ok: false, reason: 'invalid', problems },
-      }
-    }
-    case 'key':
-      return judgeLoneKey(place, selection)
-    case 'bindings':
-      return judgeBindings(place, selection)
-  }
-}
-
-export interface Attempt {
+/** What was seen at one place, as data without credentials; error texts and `check` print it. */
+export interface SeenPlace {
   /** `SERVICE_BINDING_ROOT /bindings` */
   readonly place: string
   readonly verdict: 'absent' | 'broken' | 'no match' | 'ambiguous' | 'chosen'
@@ -71,97 +46,6 @@ export interface Attempt {
   readonly problems: readonly string[]
 }
 
-/** What was found at the place, in words. */
-export const describeFound = ({ verdict, bindings, problems }: Attempt): string => {
-  if (verdict === 'absent') return 'absent'
-  if (verdict === 'broken') return problems.join('; ')
-  const seen = bindings.map(describeSeen).join(', ')
-  if (verdict === 'no match') {
-    return seen === '' ? (problems.at(-1) ?? 'no bindings') : `no match among ${seen}`
-  }
-  return seen === '' ? 'a key' : seen
-}
-
-type Outcome = (Origin & { readonly credentials: unknown }) | Refusal
-
-/** Whoever asks for a name must not get just any key: two routes could end at one tenant. */
-const judgeLoneKey = (
-  { name, key }: Extract<Place, { kind: 'key' }>,
-  { binding }: BindingSelection,
-): Judgement => {
-  const attempt = { place: name, bindings: [], problems: key.problems }
-  if (binding === undefined || key.names.includes(binding)) {
-    const outcome = found(name, 'it is the only key there', key)
-    return { attempt: { ...attempt, verdict: 'chosen' }, outcome }
-  }
-  const [called] = key.names
-  const naming = called === undefined ? 'has no name' : `is called ${quotedInput(called)}`
-  const asked = `${quotedInput(binding)} is asked for (SKP_BINDING or SKP_MOUNTS)`
-  const problem = `the one key there ${naming}, and ${asked}`
-  return {
-    attempt: { ...attempt, verdict: 'no match', problems: [...key.problems, problem] },
-    outcome: { ok: false, reason: 'unbound', problems: withOrigin(name, [problem]) },
-  }
-}
-
-const judgeBindings = (
-  { name, bindings }: Extract<Place, { kind: 'bindings' }>,
-  selection: BindingSelection,
-): Judgement => {
-  const seen = bindings.map((binding) => seenBinding(binding, selection))
-  const attempt = { place: name, bindings: seen, problems: [] }
-  const [match, ...others] = matchingBindings(bindings, selection)
-  if (match === undefined) {
-    return { attempt: { ...attempt, verdict: 'no match' }, outcome: noMatch(name, bindings) }
-  }
-  if (others.length === 0) {
-    const origin = `${name}, binding ${displayName(match)}`
-    const reason = matchReason(match, selection) as string
-    return { attempt: { ...attempt, verdict: 'chosen' }, outcome: found(origin, reason, match) }
-  }
-  const candidates = seen.filter(({ match }) => match !== undefined).map(describeCandidate)
-  const problem = `${name}: several bindings match (${candidates.join(', ')}); name one with SKP_BINDING`
-  return {
-    attempt: { ...attempt, verdict: 'ambiguous' },
-    outcome: { ok: false, reason: 'unbound', problems: [problem] },
-  }
-}
-
-const found = (
-  origin: string,
-  reason: string,
-  { credentials, problems, watch }: Omit<LoneKey, 'names'>,
-): Outcome => ({
-  ok: true,
-  origin,
-  reason,
-  credentials,
-  watch,
-  warnings: withOrigin(origin, problems),
-})
-
-const seenBinding = (binding: Binding, selection: BindingSelection): SeenBinding => ({
-  name: displayName(binding),
-  labels: binding.labels,
-  guid: binding.guid,
-  match: matchReason(binding, selection),
-  problems: binding.problems,
-})
-
-const noMatch = (name: string, bindings: readonly Binding[]): Outcome | undefined => {
-  const problems = bindings
-    .filter(isDoubtful)
-    .flatMap((binding) => withOrigin(`${name}, binding ${displayName(binding)}`, binding.problems))
-  return problems.length === 0 ? undefined : { ok: false, reason: 'invalid', problems }
-}
-
-/** With what SKP_BINDING can name it by, should the names be the same. */
-const describeCandidate = ({ name, guid }: SeenBinding): string =>
-  guid === undefined ? name : `${name} (${guid})`
-
-/* FOLDED: What the search for a key saw at one place, as data; error texts, logs and `check` print it. Pure. */
-
-/** A binding without its credentials. */
 interface SeenBinding {
   /** Quoted. */
   readonly name: string
@@ -172,10 +56,160 @@ interface SeenBinding {
   readonly problems: readonly string[]
 }
 
-/** It might be the one that is wanted, had it been readable. */
-const isDoubtful = ({ userProvided, problems }: Binding): boolean =>
-  userProvided && problems.length > 0
+interface Selected {
+  readonly seen: SeenPlace
+  /** `undefined`: the search goes on. */
+  readonly outcome: (Origin & { readonly credentials: unknown }) | Refusal | undefined
+}
+
+export const selectAt = (place: Place, selection: BindingSelection): Selected => {
+  const seen = { place: place.name, bindings: [], problems: [] }
+  switch (place.kind) {
+    case 'absent':
+      return { seen: { ...seen, verdict: 'absent' }, outcome: undefined }
+    case 'broken': {
+      const problems = [place.problem]
+      return {
+        seen: { ...seen, verdict: 'broken', problems },
+        outcome: refusal('invalid', withOrigin(place.name, problems)),
+      }
+    }
+    case 'key':
+      return selectLoneKey(place, selection)
+    case 'bindings':
+      return selectBinding(place, selection)
+  }
+}
+
+/** What was found at the place, in words. */
+export const describeFound = ({ verdict, bindings, problems }: SeenPlace): string => {
+  if (verdict === 'absent') return 'absent'
+  if (verdict === 'broken') return problems.join('; ')
+  const seen = bindings.map(describeSeen).join(', ')
+  if (verdict === 'no match') {
+    return seen === '' ? (problems.at(-1) ?? 'no bindings') : `no match among ${seen}`
+  }
+  return seen === '' ? 'a key' : seen
+}
+
+export const withOrigin = (origin: string, problems: readonly string[]): readonly string[] =>
+  problems.map((problem) => `${origin}: ${problem}`)
 
 /** With what SKP_SERVICE can find it by. */
 const describeSeen = ({ name, labels }: SeenBinding): string =>
   `${name} (${labels.length === 0 ? 'no type or label' : labels.join(', ')})`
+
+const refusal = (reason: Refusal['reason'], problems: readonly string[]): Refusal => ({
+  ok: false,
+  reason,
+  problems,
+})
+
+/** Whoever asks for a name must not get just any key: two routes could end at one tenant. */
+const selectLoneKey = (
+  { name, key }: Extract<Place, { kind: 'key' }>,
+  { binding }: BindingSelection,
+): Selected => {
+  const seen = { place: name, bindings: [] }
+  if (binding === undefined || key.names.includes(binding)) {
+    return {
+      seen: { ...seen, verdict: 'chosen', problems: key.problems },
+      outcome: found(name, 'it is the only key there', key),
+    }
+  }
+  const [called] = key.names
+  const naming = called === undefined ? 'has no name' : `is called ${quotedInput(called)}`
+  const asked = `${quotedInput(binding)} is asked for (SKP_BINDING or SKP_MOUNTS)`
+  const problem = `the one key there ${naming}, and ${asked}`
+  return {
+    seen: { ...seen, verdict: 'no match', problems: [...key.problems, problem] },
+    outcome: refusal('unbound', withOrigin(name, [problem])),
+  }
+}
+
+const found = (
+  origin: string,
+  reason: string,
+  { credentials, problems, watch }: Omit<LoneKey, 'names'>,
+): Selected['outcome'] => ({
+  ok: true,
+  origin,
+  reason,
+  credentials,
+  watch,
+  warnings: withOrigin(origin, problems),
+})
+
+const selectBinding = (
+  { name, bindings }: Extract<Place, { kind: 'bindings' }>,
+  selection: BindingSelection,
+): Selected => {
+  const candidates = bindings.map((binding) => ({
+    binding,
+    match: matchReason(binding, selection),
+  }))
+  const seen = {
+    place: name,
+    bindings: candidates.map(({ binding, match }) => seenBinding(binding, match)),
+    problems: [],
+  }
+  const matches = candidates.flatMap(({ binding, match }) =>
+    match === undefined ? [] : [{ binding, match }],
+  )
+  const [chosen, ...others] = matches
+  if (chosen === undefined) {
+    return { seen: { ...seen, verdict: 'no match' }, outcome: noMatch(name, bindings) }
+  }
+  if (others.length === 0) {
+    const origin = `${name}, binding ${displayName(chosen.binding)}`
+    const outcome = found(origin, chosen.match, chosen.binding)
+    return { seen: { ...seen, verdict: 'chosen' }, outcome }
+  }
+  const several = matches.map(({ binding }) => describeCandidate(binding)).join(', ')
+  const problem = `${name}: several bindings match (${several}); name one with SKP_BINDING`
+  return { seen: { ...seen, verdict: 'ambiguous' }, outcome: refusal('unbound', [problem]) }
+}
+
+/** Why the selection accepts a binding, in words; `undefined`: it does not. */
+const matchReason = (
+  { names, labels, guid, userProvided, credentials }: Binding,
+  { service, binding, target }: BindingSelection,
+): string | undefined => {
+  if (binding !== undefined) {
+    if (names.includes(binding)) return 'it has the name that SKP_BINDING or SKP_MOUNTS asks for'
+    return guid === binding ? 'it has the guid that SKP_BINDING or SKP_MOUNTS asks for' : undefined
+  }
+  if (labels.includes(service)) return 'its type, label or a tag is SKP_SERVICE'
+  if (names.includes(service)) return 'its name is SKP_SERVICE'
+  return userProvided && hasShape(credentials, target)
+    ? `it names no offering and has the fields "${target}" and "clientid"`
+    : undefined
+}
+
+const hasShape = (credentials: unknown, target: string): boolean =>
+  isJsonObject(credentials) &&
+  fieldAt(credentials, target) !== undefined &&
+  (fieldAt(credentials, 'clientid') ?? fieldAt(credentials, 'uaa.clientid')) !== undefined
+
+const seenBinding = (binding: Binding, match: string | undefined): SeenBinding => ({
+  name: displayName(binding),
+  labels: binding.labels,
+  guid: binding.guid,
+  match,
+  problems: binding.problems,
+})
+
+const displayName = ({ names, labels }: Binding): string =>
+  JSON.stringify(names[0] ?? labels[0] ?? 'unnamed')
+
+/** A user-provided one that could not be read might be the one that is wanted. */
+const noMatch = (name: string, bindings: readonly Binding[]): Refusal | undefined => {
+  const problems = bindings
+    .filter(({ userProvided }) => userProvided)
+    .flatMap((binding) => withOrigin(`${name}, binding ${displayName(binding)}`, binding.problems))
+  return problems.length === 0 ? undefined : refusal('invalid', problems)
+}
+
+/** With what SKP_BINDING can name it by, should the names be the same. */
+const describeCandidate = (binding: Binding): string =>
+  displayName(binding) + (binding.guid === undefined ? '' : ` (${binding.guid})`)

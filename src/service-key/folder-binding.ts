@@ -35,6 +35,11 @@ export const folderBinding = ({ names, files, problems, watch }: MountedFolder):
   }
 }
 
+interface Fields {
+  readonly all: JsonObject
+  readonly problems: readonly string[]
+}
+
 const fieldsOf = (files: ReadonlyMap<string, string>): Fields => {
   const text = files.get('.metadata')
   if (text === undefined) return plainFields(files)
@@ -63,11 +68,6 @@ const METADATA: ReadonlySet<string> = new Set(
     .flatMap((name) => [name, name.replaceAll('_', '-')]),
 )
 
-interface Fields {
-  readonly all: JsonObject
-  readonly problems: readonly string[]
-}
-
 const plainFields = (files: ReadonlyMap<string, string>): Fields =>
   unwrap(
     Object.fromEntries(
@@ -76,6 +76,9 @@ const plainFields = (files: ReadonlyMap<string, string>): Fields =>
         .map(([name, text]) => [name, asObject(text) ?? textOf(text)]),
     ),
   )
+
+/** A text file by hand ends with a line break that is not part of the value; a PEM text has more. */
+const textOf = (text: string): string => text.replace(/^([^\r\n]*)\r?\n$/, '$1')
 
 const describedFields = (files: ReadonlyMap<string, string>, metadata: JsonObject): Fields => {
   const problems: string[] = []
@@ -94,6 +97,14 @@ const describedFields = (files: ReadonlyMap<string, string>, metadata: JsonObjec
   return { all: Object.fromEntries(all), problems }
 }
 
+/** Of `.metadata`. */
+const propertiesOf = (list: unknown) =>
+  (Array.isArray(list) ? (list as readonly unknown[]) : []).filter(isJsonObject).map((entry) => ({
+    name: String(entry['name']),
+    isJson: entry['format'] === 'json',
+    isContainer: entry['container'] === true,
+  }))
+
 /** Takes the fields of the key out of the one value that holds them all. */
 const unwrap = (fields: JsonObject, wrappers = MAX_WRAPPERS): Fields => {
   if (holdsClient(fields)) return { all: fields, problems: [] }
@@ -108,9 +119,6 @@ const unwrap = (fields: JsonObject, wrappers = MAX_WRAPPERS): Fields => {
   return unwrap({ ...rest, ...asObject(value) }, wrappers - 1)
 }
 
-/** A text file by hand ends with a line break that is not part of the value; a PEM text has more. */
-const textOf = (text: string): string => text.replace(/^([^\r\n]*)\r?\n$/, '$1')
-
 /** A file, in it `{"credentials": …}` as `cf service-key` prints or `secretKey` in `secretRootKey`. */
 const MAX_WRAPPERS = 2
 
@@ -121,17 +129,4 @@ const holdsKey = (value: unknown, wrappers: number): boolean => {
   const object = asObject(value)
   if (object === undefined || wrappers === 0) return false
   return holdsClient(object) || Object.values(object).some((inner) => holdsKey(inner, wrappers - 1))
-}
-
-const propertiesOf = (list: unknown): readonly Property[] =>
-  (Array.isArray(list) ? (list as readonly unknown[]) : []).filter(isJsonObject).map((entry) => ({
-    name: String(entry['name']),
-    isJson: entry['format'] === 'json',
-    isContainer: entry['container'] === true,
-  }))
-
-interface Property {
-  readonly name: string
-  readonly isJson: boolean
-  readonly isContainer: boolean
 }

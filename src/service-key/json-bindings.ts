@@ -1,28 +1,22 @@
 /**
- * VCAP_SERVICES text → bindings. Pure.
+ * Text of JSON → the bindings of VCAP_SERVICES, or the credentials in a key file. Pure.
  * Format: Cloud Foundry docs, "App environment variables", VCAP_SERVICES.
  */
-import { type Binding, isJsonObject, type JsonObject, parseJsonObject, texts } from './binding.ts'
-import type { WatchedPlace } from './mounted-folders.ts'
-
-/**
- * Bindings of an already parsed VCAP_SERVICES; entries that are no objects are passed over.
- * @param watch where a change of the text shows, if it comes from a file
- */
-export const vcapBindings = (
-  services: JsonObject,
-  watch: readonly WatchedPlace[] = [],
-): readonly Binding[] =>
-  Object.entries(services).flatMap(([offering, entries]) =>
-    Array.isArray(entries)
-      ? entries.filter(isJsonObject).map((entry) => toBinding(offering, entry, watch))
-      : [],
-  )
+import {
+  asObject,
+  type Binding,
+  isJsonObject,
+  type JsonObject,
+  parseJsonObject,
+  texts,
+} from './binding.ts'
+import type { WatchedPlace } from './file-system.ts'
 
 type VcapServices =
   | { readonly ok: true; readonly bindings: readonly Binding[] }
   | { readonly ok: false; readonly problem: string }
 
+/** @param watch where a change of the text shows, if it comes from a file */
 export const readVcapServices = (
   text: string,
   watch: readonly WatchedPlace[] = [],
@@ -33,10 +27,9 @@ export const readVcapServices = (
     : { ok: true, bindings: vcapBindings(services, watch) }
 }
 
-/* FOLDED: Text of a key file → the credentials in it, or the bindings of a `default-env.json`. Pure. */
-
 type KeyFile =
   | { readonly kind: 'credentials'; readonly credentials: unknown }
+  /** Of a `default-env.json`. */
   | { readonly kind: 'bindings'; readonly bindings: readonly Binding[] }
   | { readonly kind: 'invalid'; readonly problem: string }
 
@@ -45,17 +38,22 @@ export const readKeyFile = (text: string, watch: readonly WatchedPlace[] = []): 
   const document = parseJsonObject(jsonPart(text))
   if (document === undefined) return { kind: 'invalid', problem: 'is not a JSON object' }
   const services = document['VCAP_SERVICES']
-  if (isJsonObject(services)) {
-    return { kind: 'bindings', bindings: vcapBindings(services, watch) }
+  if (typeof services !== 'string' && !isJsonObject(services)) {
+    return { kind: 'credentials', credentials: document['credentials'] ?? document }
   }
-  if (typeof services === 'string') {
-    const parsed = readVcapServices(services, watch)
-    return parsed.ok
-      ? { kind: 'bindings', bindings: parsed.bindings }
-      : { kind: 'invalid', problem: `field "VCAP_SERVICES" ${parsed.problem}` }
-  }
-  return { kind: 'credentials', credentials: document['credentials'] ?? document }
+  const parsed = asObject(services)
+  return parsed === undefined
+    ? { kind: 'invalid', problem: 'field "VCAP_SERVICES" is not a JSON object' }
+    : { kind: 'bindings', bindings: vcapBindings(parsed, watch) }
 }
+
+/** Entries that are no objects are passed over. */
+const vcapBindings = (services: JsonObject, watch: readonly WatchedPlace[]): readonly Binding[] =>
+  Object.entries(services).flatMap(([offering, entries]) =>
+    Array.isArray(entries)
+      ? entries.filter(isJsonObject).map((entry) => toBinding(offering, entry, watch))
+      : [],
+  )
 
 const toBinding = (
   offering: string,

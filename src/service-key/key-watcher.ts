@@ -6,7 +6,7 @@
 import { basename } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { systemCode } from '../errors.ts'
-import type { WatchedPlace } from './mounted-folders.ts'
+import type { WatchedPlace } from './file-system.ts'
 
 export interface KeyWatcherOptions {
   readonly places: readonly WatchedPlace[]

@@ -1,17 +1,17 @@
 /** The places where a key can be, in the order in which they count. Pure over the file system port. */
-import type { Binding } from './binding.ts'
 import { systemCode } from '../errors.ts'
+import type { Binding } from './binding.ts'
 import {
   describeCode,
   type FileKind,
   type FileSystem,
-  readMountedFolders,
   readText,
   watchedFile,
   type WatchedPlace,
-} from './mounted-folders.ts'
+} from './file-system.ts'
 import { folderBinding } from './folder-binding.ts'
 import { readKeyFile, readVcapServices } from './json-bindings.ts'
+import { readMountedFolders } from './mounted-folders.ts'
 
 export interface PlacesOptions {
   /** SKP_KEY_FILE */
@@ -82,6 +82,9 @@ const mountPlaces = function* (root: string, files: FileSystem): Generator<Place
   }
 }
 
+/** Of the Helm charts of CAP, of @sap/xsenv, and of the Java libraries of SAP. */
+const KNOWN_ROOTS = ['/bindings', '/etc/secrets/sapcp', '/etc/secrets/sapbtp']
+
 /** Found by its name and not by a setting, so it may also be about something else altogether. */
 const defaultEnvPlace = (files: FileSystem): Place => {
   const found = kindOf(DEFAULT_ENV, files)
@@ -93,6 +96,8 @@ const defaultEnvPlace = (files: FileSystem): Place => {
   const place = filePlace(DEFAULT_ENV, DEFAULT_ENV, found.kind, files)
   return place.kind === 'key' ? { kind: 'bindings', name: DEFAULT_ENV, bindings: [] } : place
 }
+
+const DEFAULT_ENV = 'default-env.json'
 
 /** The variable and its path; not what is obviously no path but a key pasted in its place. */
 const placeName = (variable: string, path: string): string =>
@@ -130,12 +135,5 @@ const filePlace = (name: string, path: string, kind: FileKind, files: FileSystem
 const folderPlace = (name: string, path: string, files: FileSystem): Place => {
   const read = readMountedFolders(path, files)
   if (read.ok) return { kind: 'bindings', name, bindings: read.folders.map(folderBinding) }
-  return read.code === 'ENOENT'
-    ? { kind: 'absent', name }
-    : { kind: 'broken', name, problem: read.problem }
+  return read.code === 'ENOENT' ? { kind: 'absent', name } : unreadable(name, read.code)
 }
-
-/** Of the Helm charts of CAP, of @sap/xsenv, and of the Java libraries of SAP. */
-const KNOWN_ROOTS = ['/bindings', '/etc/secrets/sapcp', '/etc/secrets/sapbtp']
-
-const DEFAULT_ENV = 'default-env.json'

@@ -3,8 +3,8 @@
  * Shape: SAP Help "Creating Service Instance and Service Key to enable API calling" (flat), and the
  * form of reuse services that nest the XSUAA part under `uaa`.
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { asObject, type JsonObject } from './binding.ts'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { asObject, fieldAt, type JsonObject } from './binding.ts'
 
 export interface ServiceKey {
   readonly clientId: string
@@ -15,6 +15,20 @@ export interface ServiceKey {
   readonly baseUrl: URL
 }
 
+/**
+ * How the client proves itself to the token server; named as the methods of RFC 7591 §2 and RFC 8705
+ * §2.1.1. `credential-type: x509` keys: SAP Help, "Parameters for X.509 client certificates".
+ */
+export type ClientAuthentication =
+  | { readonly method: 'client_secret_post'; readonly clientSecret: string }
+  | {
+      readonly method: 'tls_client_auth'
+      /** PEM, the client's own certificate first. */
+      readonly certificate: string
+      /** PEM */
+      readonly privateKey: string
+    }
+
 export interface ServiceKeyOptions {
   /** Field with the base URL; dots reach into objects. */
   readonly target: string
@@ -23,20 +37,11 @@ export interface ServiceKeyOptions {
   readonly tokenUrl: string | undefined
 }
 
-/** The value under a dotted path, such as `endpoints.api`. */
-export const fieldAt = (credentials: JsonObject, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, name) => {
-    const object = asObject(value)
-    return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined
-  }, credentials)
-
 type ParsedServiceKey =
   | { readonly ok: true; readonly key: ServiceKey }
   | { readonly ok: false; readonly problems: readonly string[] }
 
-/**
- * @returns the key, or all its problems at once
- */
+/** @returns the key, or all its problems at once */
 export const parseServiceKey = (
   credentials: unknown,
   { target, allowHttp, tokenUrl }: ServiceKeyOptions,
@@ -62,59 +67,18 @@ export const parseServiceKey = (
   return problems.length > 0 ? { ok: false, problems } : { ok: true, key }
 }
 
-/* FOLDED:
- * How the client proves itself to the token server, read from the fields of a key. Pure.
- * `credential-type: x509` keys: SAP Help, "Parameters for X.509 client certificates"; RFC 8705 §2.
- */
-
-/** Named as the methods of RFC 7591 §2 and RFC 8705 §2.1.1. */
-export type ClientAuthentication =
-  | { readonly method: 'client_secret_post'; readonly clientSecret: string }
-  | {
-      readonly method: 'tls_client_auth'
-      /** PEM, the client's own certificate first. */
-      readonly certificate: string
-      /** PEM */
-      readonly privateKey: string
-    }
-
 /** What must never be seen. */
 export const secretOf = (authentication: ClientAuthentication): string =>
   authentication.method === 'client_secret_post'
     ? authentication.clientSecret
     : authentication.privateKey
 
-/** Some tools deliver line breaks of PEM texts as the two characters `\n`. */
-export const unescapePem = (pem: string): string => pem.replaceAll(String.raw`\n`, '\n')
-
-/**
- * @param prefix place of the fields, such as `uaa.`
- * @returns what is wrong with the pair, by field and without its content
- */
-export const certificateFaults = (
-  certificatePem: string,
-  privateKeyPem: string,
-  prefix: string,
-): readonly string[] => {
-  const certificate = parsed(() => new X509Certificate(certificatePem))
-  const privateKey: KeyObject | undefined = parsed(() => createPrivateKey(privateKeyPem))
-  const faults: string[] = []
-  if (certificate === undefined)
-    faults.push(`field "${prefix}certificate" is not a PEM certificate`)
-  if (privateKey === undefined) faults.push(`field "${prefix}key" is not a PEM private key`)
-  if (certificate !== undefined && privateKey !== undefined) {
-    if (certificate.checkPrivateKey(privateKey)) return []
-    faults.push(`field "${prefix}key" does not fit the certificate`)
-  }
-  return faults
-}
-
 /** Reads fields one by one and notes every problem instead of stopping at the first. */
 class Reader {
   readonly problems: string[] = []
-  readonly #allowHttp: AllowHttp
+  readonly #allowHttp: ServiceKeyOptions['allowHttp']
 
-  constructor(allowHttp: AllowHttp) {
+  constructor(allowHttp: ServiceKeyOptions['allowHttp']) {
     this.#allowHttp = allowHttp
   }
 
@@ -162,25 +126,45 @@ const isX509 = (xsuaa: JsonObject): boolean =>
   xsuaa['credential-type'] === 'x509' ||
   (xsuaa['clientsecret'] === undefined && xsuaa['certificate'] !== undefined)
 
-type AllowHttp = ServiceKeyOptions['allowHttp']
-
 /** Stands in for a URL that has a problem, so that the others are looked for as well. */
 const NO_URL = new URL('https://invalid.invalid')
 
-const urlFault = (url: URL, allowHttp: AllowHttp): string | undefined => {
+const urlFault = (url: URL, allowHttp: ServiceKeyOptions['allowHttp']): string | undefined => {
   if (!/^https?:$/.test(url.protocol)) return 'must be an https URL'
   if (url.username + url.password !== '') return 'must not contain a user name or password'
   if (url.search + url.hash !== '') return 'must not contain a query or fragment'
-  return url.protocol === 'https:' || mayBePlain(url, allowHttp)
+  const mayBePlain = allowHttp === 'on' || (allowHttp === 'loopback' && isLoopback(url.hostname))
+  return url.protocol === 'https:' || mayBePlain
     ? undefined
     : 'is plain http, which would send the token in the clear (SKP_ALLOW_HTTP=on permits it)'
 }
 
-const mayBePlain = (url: URL, allowHttp: AllowHttp): boolean =>
-  allowHttp === 'on' || (allowHttp === 'loopback' && isLoopback(url.hostname))
-
 const isLoopback = (hostname: string): boolean =>
   hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+
+/** Some tools deliver line breaks of PEM texts as the two characters `\n`. */
+const unescapePem = (pem: string): string => pem.replaceAll(String.raw`\n`, '\n')
+
+/**
+ * @param prefix place of the fields, such as `uaa.`
+ * @returns what is wrong with the pair, by field and without its content
+ */
+const certificateFaults = (
+  certificatePem: string,
+  privateKeyPem: string,
+  prefix: string,
+): readonly string[] => {
+  const certificate = parsed(() => new X509Certificate(certificatePem))
+  const privateKey = parsed(() => createPrivateKey(privateKeyPem))
+  if (certificate !== undefined && privateKey !== undefined) {
+    const isPair = certificate.checkPrivateKey(privateKey)
+    return isPair ? [] : [`field "${prefix}key" does not fit the certificate`]
+  }
+  const faults: string[] = []
+  if (!certificate) faults.push(`field "${prefix}certificate" is not a PEM certificate`)
+  if (!privateKey) faults.push(`field "${prefix}key" is not a PEM private key`)
+  return faults
+}
 
 const parsed = <T>(parse: () => T): T | undefined => {
   try {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readKeyFile, readVcapServices, vcapBindings } from '../../src/service-key/json-bindings.ts'
+import { readKeyFile, readVcapServices } from '../../src/service-key/json-bindings.ts'
 
 const credentials = { clientid: 'a' }
 const entry = {
@@ -21,8 +21,12 @@ const BINDING = {
   problems: [],
   watch: [],
 }
+const bindingsIn = (services: object) => {
+  const read = readVcapServices(JSON.stringify(services))
+  return read.ok ? read.bindings : []
+}
 const read = (changes: object, offering = 'integration-assessment') =>
-  vcapBindings({ [offering]: [{ ...entry, ...changes }] })
+  bindingsIn({ [offering]: [{ ...entry, ...changes }] })
 
 t.test('an entry becomes a binding, each name once', async (t) => {
   t.strictSame(read({}), [BINDING])
@@ -55,7 +59,7 @@ t.test(
   async (t) => {
     const services = { a: [{ name: '1' }, 'text', null, { name: '2' }], b: {}, c: [{ name: '3' }] }
     t.strictSame(
-      vcapBindings(services).map(({ names }) => names),
+      bindingsIn(services).map(({ names }) => names),
       [['1'], ['2'], ['3']],
     )
   },
@@ -76,9 +80,8 @@ t.test('bindings of a file are watched where the file is', async (t) => {
   t.match(readVcapServices(text, [place]), { bindings: [{ watch: [place] }] })
 })
 
-const credentialsOfKeyFile = { clientid: 'a', url: 'https://acme.example' }
-const key = JSON.stringify(credentialsOfKeyFile, undefined, 2)
-const found = { kind: 'credentials', credentialsOfKeyFile }
+const KEY = { clientid: 'a', url: 'https://acme.example' }
+const key = JSON.stringify(KEY, undefined, 2)
 
 const FORMS = {
   'the bare key': key,
@@ -90,7 +93,7 @@ const FORMS = {
 
 for (const [title, text] of Object.entries(FORMS)) {
   t.test(`${title} is read`, async (t) => {
-    t.strictSame(readKeyFile(text), found)
+    t.strictSame(readKeyFile(text), { kind: 'credentials', credentials: KEY })
   })
 }
 
@@ -102,19 +105,10 @@ t.test('credentials that are no object are left to the next check', async (t) =>
   })
 })
 
-const services = { 'integration-assessment': [{ name: 'intas', credentialsOfKeyFile }] }
-const BINDINGOfKeyFile = {
-  names: ['intas'],
-  labels: ['integration-assessment'],
-  guid: undefined,
-  userProvided: false,
-  credentialsOfKeyFile,
-  problems: [],
-  watch: [],
-}
+const services = { 'integration-assessment': [entry] }
 
 t.test('default-env.json has VCAP_SERVICES as an object or as text', async (t) => {
-  const expected = { kind: 'bindings', bindings: [BINDINGOfKeyFile] }
+  const expected = { kind: 'bindings', bindings: [BINDING] }
   t.strictSame(readKeyFile(JSON.stringify({ VCAP_SERVICES: services })), expected)
   const asText = JSON.stringify({ VCAP_SERVICES: JSON.stringify(services) })
   t.strictSame(readKeyFile(asText), expected)

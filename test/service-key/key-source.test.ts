@@ -1,11 +1,8 @@
 import t from 'tap'
 import { describeFound } from '../../src/service-key/binding-selection.ts'
-import {
-  keySources,
-  type LocateOptions,
-  locateServiceKey,
-} from '../../src/service-key/key-source.ts'
-import { codedError } from '../../src/service-key/mounted-folders.ts'
+import { codedError } from '../../src/service-key/file-system.ts'
+import { keySources } from '../../src/service-key/key-source.ts'
+import { locateKey, type LocateOptions, locateOptions, placesSeen } from '../fixtures/locate-key.ts'
 import { memoryFiles } from '../fixtures/memory-files.ts'
 
 const credentials = (name: string) => ({
@@ -29,16 +26,7 @@ const sources = (
   routes: Parameters<typeof keySources>[0],
   environment: Readonly<Record<string, string>>,
   binding?: string,
-) =>
-  keySources(routes, {
-    service: 'integration-assessment',
-    binding,
-    keyFile: undefined,
-    allowHttp: 'off',
-    tokenUrl: undefined,
-    environment,
-    files: memoryFiles({}),
-  })
+) => keySources(routes, locateOptions({ binding, environment, files: memoryFiles({}) }))
 
 const route = (prefix: string, target: string, binding?: string) => ({ prefix, target, binding })
 
@@ -104,13 +92,12 @@ t.test('a binding that is not there is not there', async (t) => {
   t.match(source?.read(), { ok: false, reason: 'unbound' })
 })
 
-const credentialsOfLocate = {
+const keyOf = (clientid: string) => ({
   entities: 'https://api.example/intas/entities/v1',
-  clientid: 'client',
+  clientid,
   clientsecret: 'secret',
   url: 'https://acme.example',
-}
-const keyOf = (clientid: string) => ({ ...credentialsOfLocate, clientid })
+})
 const entry = (name: string, clientid = name) => ({ name, credentials: keyOf(clientid) })
 const vcap = (...entries: readonly object[]) =>
   JSON.stringify({ 'integration-assessment': entries })
@@ -120,18 +107,10 @@ interface Places {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-const locate = ({ files = {}, environment = {} }: Places, changes: Partial<LocateOptions> = {}) =>
-  locateServiceKey({
-    service: 'integration-assessment',
-    binding: undefined,
-    target: 'entities',
-    allowHttp: 'loopback',
-    tokenUrl: undefined,
-    keyFile: undefined,
-    environment,
-    files: memoryFiles(files),
-    ...changes,
-  })
+const optionsOf = ({ files = {}, environment }: Places, changes: Partial<LocateOptions> = {}) =>
+  locateOptions({ files: memoryFiles(files), ...(environment && { environment }), ...changes })
+const locate = (...args: Parameters<typeof optionsOf>) => locateKey(optionsOf(...args))
+const seenIn = (...args: Parameters<typeof optionsOf>) => placesSeen(optionsOf(...args))
 
 const outcome = (places: Places, changes: Partial<LocateOptions> = {}) => {
   const found = locate(places, changes)
@@ -178,7 +157,7 @@ t.test('then come the other places, and the first one with a match wins', async 
   for (const [index, [clientId, origin, place]] of ORDER.entries()) {
     const found = locate({ files, environment })
     t.match(found, { ok: true, key: { clientId }, origin })
-    t.equal(found.attempts.length, index + 1, 'places after it are not looked at')
+    t.equal(seenIn({ files, environment }).length, index + 1, 'none after it is looked at')
     for (const path of Object.keys(files)) if (path.startsWith(place)) delete files[path]
     for (const [name, value] of Object.entries(environment)) {
       if (name === place || value === place) delete environment[name]
@@ -336,25 +315,24 @@ for (const [title, text] of Object.entries(TEXTS)) {
     const files = { 'key.json': text, 'default-env.json': text }
     const environment = { VCAP_SERVICES: text }
     const VCAP_SERVICES_FILE_PATH = 'key.json'
-    for (const found of [
-      locate({ files }, { keyFile: 'key.json' }),
-      locate({ files, environment: { VCAP_SERVICES_FILE_PATH } }),
-      locate({ environment }),
-      locate({ files }),
+    for (const options of [
+      optionsOf({ files }, { keyFile: 'key.json' }),
+      optionsOf({ files, environment: { VCAP_SERVICES_FILE_PATH } }),
+      optionsOf({ environment }),
+      optionsOf({ files }),
     ]) {
+      const found = locateKey(options)
       t.equal(found.ok, false)
-      t.notMatch(JSON.stringify(found), CANARY)
+      t.notMatch(JSON.stringify([found, placesSeen(options)]), CANARY)
     }
   })
 }
 
 t.test('a key given where the path of a key file belongs is not repeated', async (t) => {
-  const found = locate(
-    {},
-    { keyFile: JSON.stringify({ ...credentialsOfLocate, clientsecret: CANARY }) },
-  )
+  const keyFile = JSON.stringify({ ...keyOf('client'), clientsecret: CANARY })
+  const found = locate({}, { keyFile })
   t.equal(found.ok, false)
-  t.notMatch(JSON.stringify(found), CANARY)
+  t.notMatch(JSON.stringify([found, seenIn({}, { keyFile })]), CANARY)
 })
 
 t.test('a default-env.json about something else is passed over', async (t) => {
@@ -400,7 +378,7 @@ t.test('only a key that can change while the process runs has folders to watch',
 })
 
 const decided = (places: Places, changes: Partial<LocateOptions> = {}) =>
-  locate(places, changes).attempts.map(describeFound).at(-1)
+  seenIn(places, changes).map(describeFound).at(-1)
 
 t.test('what was seen at the place that decided can be said in words', async (t) => {
   t.equal(decided(everywhere, { keyFile: 'key.json' }), 'a key')

@@ -3,27 +3,15 @@ import xsenv from '@sap/xsenv'
 import t, { type Test } from 'tap'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  locateCredentials,
-  locateServiceKey,
-  type LocateOptions,
-} from '../../src/service-key/key-source.ts'
 import { systemFiles } from '../../src/commands/process.ts'
+import { locateCredentials } from '../../src/service-key/key-source.ts'
 import { KEYS, LAYOUTS, OFFERING, type Credentials } from '../fixtures/binding-layouts.ts'
 import { createKubeletVolume } from '../fixtures/kubelet-volume.ts'
+import { locateKey, type LocateOptions, locateOptions, placesSeen } from '../fixtures/locate-key.ts'
 
-const options = (changes: Partial<LocateOptions>): LocateOptions => ({
-  service: OFFERING,
-  binding: undefined,
-  target: 'entities',
-  allowHttp: 'loopback',
-  tokenUrl: undefined,
-  keyFile: undefined,
-  environment: {},
-  files: systemFiles,
-  ...changes,
-})
-const locate = (changes: Partial<LocateOptions>) => locateServiceKey(options(changes))
+const options = (changes: Partial<LocateOptions>): LocateOptions =>
+  locateOptions({ service: OFFERING, files: systemFiles, ...changes })
+const locate = (changes: Partial<LocateOptions>) => locateKey(options(changes))
 const atRoot = (root: string) => ({ environment: { SERVICE_BINDING_ROOT: root } })
 const newRoot = (t: Test): string => realpathSync(t.testdir())
 
@@ -69,10 +57,9 @@ t.test(
     }
     const other = join(root, '..', 'other')
     LAYOUTS['SAP BTP service operator, secretTemplate']?.(other, KEYS.flat)
-    t.match(locate({ ...atRoot(other), service: 'sap' }), {
-      ...EXPECTED,
-      reason: /a tag is SKP_SERVICE/,
-    })
+    const tagged = { ...atRoot(other), service: 'sap' }
+    t.match(locate(tagged), EXPECTED)
+    t.match(locateCredentials(options(tagged)), { ok: true, reason: /a tag is SKP_SERVICE/ })
     const baseUrl = new URL(String(KEYS.nested['management']))
     t.match(locate({ ...atRoot(root), target: 'management' }), { key: { baseUrl } })
     t.match(locate({ ...atRoot(root), target: 'endpoints.api' }), EXPECTED)
@@ -133,9 +120,9 @@ t.test('a layered binding by hand is labelled by the folder it is in', async (t)
 })
 
 t.test('a root that SERVICE_BINDING_ROOT names is not looked at again', async (t) => {
-  const found = locate({ environment: { SERVICE_BINDING_ROOT: '/etc/secrets/sapcp/' } })
+  const seen = placesSeen(options(atRoot('/etc/secrets/sapcp/')))
   t.strictSame(
-    found.attempts.map(({ place }) => place),
+    seen.map(({ place }) => place),
     [
       'VCAP_SERVICES_FILE_PATH',
       'VCAP_SERVICES',

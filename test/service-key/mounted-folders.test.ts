@@ -3,10 +3,10 @@ import t, { type Test } from 'tap'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MAX_FILE_BYTES, type FileSystem } from '../../src/service-key/mounted-folders.ts'
-import { locateServiceKey } from '../../src/service-key/key-source.ts'
 import { systemFiles } from '../../src/commands/process.ts'
+import { MAX_FILE_BYTES, type FileSystem } from '../../src/service-key/file-system.ts'
 import { createKubeletVolume } from '../fixtures/kubelet-volume.ts'
+import { locateKey, locateOptions, placesSeen } from '../fixtures/locate-key.ts'
 
 const KEY = {
   type: 'integration-assessment',
@@ -17,17 +17,9 @@ const KEY = {
 }
 const newRoot = (t: Test): string => realpathSync(t.testdir())
 
-const at = (root: string, files: FileSystem = systemFiles, keyFile?: string) =>
-  locateServiceKey({
-    service: 'integration-assessment',
-    binding: undefined,
-    target: 'entities',
-    allowHttp: 'loopback',
-    tokenUrl: undefined,
-    keyFile,
-    environment: { SERVICE_BINDING_ROOT: root },
-    files,
-  })
+const optionsAt = (root: string, files = systemFiles, keyFile?: string) =>
+  locateOptions({ keyFile, environment: { SERVICE_BINDING_ROOT: root }, files })
+const at = (...args: Parameters<typeof optionsAt>) => locateKey(optionsAt(...args))
 
 /** Without the root in it, which is another one in every test. */
 const told = (root: string, found: ReturnType<typeof at>): readonly string[] =>
@@ -115,7 +107,7 @@ for (const [title, [spoil, problems]] of Object.entries(FAULTS)) {
     const found = at(root)
     t.match(found, { ok: false, reason: 'invalid' })
     t.strictSame(told(root, found), problems)
-    t.notMatch(JSON.stringify(found), 'canary')
+    t.notMatch(JSON.stringify([found, placesSeen(optionsAt(root))]), 'canary')
   })
 }
 
@@ -145,7 +137,7 @@ t.test('a folder that cannot be read does not hide the key beside it', async (t)
   symlinkSync('..data', join(root, 'looped', '..data'))
   const found = at(root)
   t.match(found, { ok: true, key: { clientId: 'client' }, warnings: [] })
-  const seen = found.attempts.at(-1)?.bindings ?? []
+  const seen = placesSeen(optionsAt(root)).at(-1)?.bindings ?? []
   t.strictSame(
     seen.map(({ name, problems }) => [name, problems]),
     [
@@ -202,7 +194,7 @@ t.test('several keys in one folder are none, and named', async (t) => {
     /"entities" is missing/,
     /"clientid" is missing/,
   ])
-  t.notMatch(JSON.stringify(at(root)), 'canary')
+  t.notMatch(JSON.stringify([at(root), placesSeen(optionsAt(root))]), 'canary')
 })
 
 t.test('JSON within JSON is looked into a few levels deep only', async (t) => {

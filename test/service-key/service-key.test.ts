@@ -1,11 +1,6 @@
 import t from 'tap'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
-import {
-  certificateFaults,
-  parseServiceKey,
-  type ServiceKeyOptions,
-  unescapePem,
-} from '../../src/service-key/service-key.ts'
+import { parseServiceKey, type ServiceKeyOptions } from '../../src/service-key/service-key.ts'
 
 const xsuaa = {
   clientid: 'sb-0d3c!b1|intas!b2',
@@ -211,9 +206,41 @@ const authority = await createCertificateAuthority()
 const own = await authority.issueClient('sb-client!b1')
 const other = await authority.issueClient('sb-other!b1')
 
-t.test('a certificate and its own key have no fault', async (t) => {
-  t.same(certificateFaults(own.certificate, own.key, ''), [])
-  t.same(certificateFaults(`${own.certificate}\n${authority.certificate}`, own.key, ''), [])
+const x509 = {
+  entities,
+  'credential-type': 'x509',
+  clientid: 'sb-client!b1',
+  url: 'https://acme.authentication.example',
+  certurl: 'https://acme.authentication.cert.example',
+  certificate: own.certificate,
+  key: own.key,
+}
+const X509_EXPECTED = {
+  clientId: 'sb-client!b1',
+  authentication: {
+    method: 'tls_client_auth',
+    certificate: own.certificate,
+    privateKey: own.key,
+  },
+  baseUrl: entities,
+  tokenEndpoint: 'https://acme.authentication.cert.example/oauth/token',
+}
+
+t.test('an X.509 key uses certurl and has no secret', async (t) => {
+  t.strictSame(parse(x509), X509_EXPECTED)
+  t.strictSame(parse({ ...x509, 'credential-type': undefined }), X509_EXPECTED)
+})
+
+t.test('a certificate may bring the one of its authority along', async (t) => {
+  const certificate = `${own.certificate}\n${authority.certificate}`
+  t.match(parse({ ...x509, certificate }), { authentication: { certificate } })
+})
+
+const escaped = (pem: string) => pem.replaceAll('\n', String.raw`\n`)
+
+t.test('PEM texts whose line breaks were escaped are read', async (t) => {
+  const changes = { certificate: escaped(own.certificate), key: escaped(own.key) }
+  t.strictSame(parse({ ...x509, ...changes }), X509_EXPECTED)
 })
 
 t.test('faults of the pair are told apart, and never show its content', async (t) => {
@@ -231,56 +258,17 @@ t.test('faults of the pair are told apart, and never show its content', async (t
     ],
   ]
   for (const [certificate, key, faults] of cases) {
-    t.same(certificateFaults(certificate, key, 'uaa.'), faults)
+    const { entities, ...uaa } = { ...x509, certificate, key }
+    t.strictSame(problems({ entities, uaa }), faults)
   }
-})
-
-t.test('PEM texts whose line breaks were escaped are read', async (t) => {
-  t.equal(unescapePem(own.key.replaceAll('\n', String.raw`\n`)), own.key)
-})
-
-const credentials = {
-  entities: 'https://api.example/v1',
-  'credential-type': 'x509',
-  clientid: 'sb-client!b1',
-  url: 'https://acme.authentication.example',
-  certurl: 'https://acme.authentication.cert.example',
-  certificate: own.certificate,
-  key: own.key,
-}
-const parseOfClientAuthentication = (changes: object) =>
-  parseServiceKey(
-    { ...credentials, ...changes },
-    { target: 'entities', allowHttp: 'off', tokenUrl: undefined },
-  )
-
-t.test('an X.509 key uses certurl and has no secret', async (t) => {
-  for (const changes of [{}, { 'credential-type': undefined }]) {
-    const parsed = parseOfClientAuthentication(changes)
-    t.match(parsed, {
-      ok: true,
-      key: {
-        clientId: 'sb-client!b1',
-        authentication: { method: 'tls_client_auth', certificate: own.certificate },
-      },
-    })
-    const endpoint = parsed.ok ? parsed.key.tokenEndpoint.href : ''
-    t.equal(endpoint, 'https://acme.authentication.cert.example/oauth/token')
-  }
+  t.strictSame(problems({ ...x509, key: other.key }), ['field "key" does not fit the certificate'])
 })
 
 t.test('problems of an X.509 key are told together', async (t) => {
   const missing = { certurl: undefined, certificate: undefined, key: undefined }
-  t.match(parseOfClientAuthentication(missing), {
-    ok: false,
-    problems: [
-      'field "certificate" is missing',
-      'field "key" is missing',
-      'field "certurl" is missing',
-    ],
-  })
-  t.match(parseOfClientAuthentication({ key: other.key }), {
-    ok: false,
-    problems: ['field "key" does not fit the certificate'],
-  })
+  t.strictSame(problems({ ...x509, ...missing }), [
+    'field "certificate" is missing',
+    'field "key" is missing',
+    'field "certurl" is missing',
+  ])
 })
