@@ -1,5 +1,4 @@
 /** An access token and its freshness by age. Pure: time is an argument. */
-import { createHash } from 'node:crypto'
 import { elapsed, type Instant } from '../clock.ts'
 
 export interface AccessToken {
@@ -62,18 +61,6 @@ export const remaining = (token: AccessToken | undefined, now: Instant) =>
         freshness: freshness(token, now),
         secondsLeft: Math.max(0, Math.floor((token.lifetime - ageOf(token, now)) / 1000)),
       }
-
-/* FOLDED:
- * Cache key of a credential: SHA-256 over length-prefixed parts, so that no two different lists of
- * parts meet. The secret is one of them: after a rotation the client id may stay the same. Hosts
- * alone never identify a key, because all tenants of a region share them.
- */
-
-export const credentialFingerprint = (parts: readonly string[]): string => {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part)
-  return hash.digest('hex')
-}
 
 /** Distance from the end of life that is not used any more; scales down with short lifetimes. */
 const hardMargin = (lifetime: number): number =>

@@ -8,13 +8,26 @@ import { type AccessToken, ageOf, freshness, progressOf, remaining } from './acc
 import { RenewalLimit, RenewalTimer } from './renewal.ts'
 import { type FetchSchedule, TokenFetches } from './token-fetches.ts'
 import type {
-  CachedTokenSourceOptions,
   Credential,
+  GrantOutcome,
   TokenOutcome,
   TokenSource,
   TokenState,
   TokenTimeline,
 } from './token-source.ts'
+
+interface CachedTokenSourceOptions {
+  readonly credential: Credential
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  /** How long a caller waits for a token at most, in ms. */
+  readonly waitLimit: number
+  /** Told of the outcome of every fetch. */
+  readonly onOutcome: (outcome: GrantOutcome) => void
+  /** Asked when the credential in use is rejected: there may be a new one to replace it by. */
+  readonly onRejected?: () => Promise<void>
+}
 
 export class CachedTokenSource implements TokenSource {
   readonly #options: CachedTokenSourceOptions
@@ -217,6 +230,14 @@ export class CachedTokenSource implements TokenSource {
   }
 }
 
+const MAX_WAITERS = 1_000
+
+const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
+
+/**
+ * The credential that was replaced. It stays valid for a while on the platform, and is asked where
+ * the new one turns out to be rejected.
+ */
 class PreviousCredential {
   readonly #clock: Clock
   #kept: { readonly credential: Credential; readonly since: Instant } | undefined
@@ -239,15 +260,6 @@ class PreviousCredential {
     return token
   }
 }
-
-const MAX_WAITERS = 1_000
-
-const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
-
-/* FOLDED:
- * The credential that was replaced. It stays valid for a while on the platform, and is asked where
- * the new one turns out to be rejected.
- */
 
 /** No rotation keeps a replaced credential alive for longer without saying so. */
 const KEPT_MS = 24 * 3_600_000

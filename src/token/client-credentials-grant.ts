@@ -5,12 +5,12 @@
  */
 import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
+import { systemCode } from '../errors.ts'
+import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
 import type { OutboundProxy } from '../outbound/proxy-environment.ts'
 import { connectThrough, OutboundProxyError } from '../outbound/tunnel.ts'
 import type { ClientAuthentication } from '../service-key/service-key.ts'
-import { systemCode } from '../errors.ts'
 import { createAccessToken } from './access-token.ts'
-import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
 import { parseTokenResponse, type TokenFailure } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
 
@@ -79,7 +79,7 @@ export class ClientCredentialsGrant implements TokenGrant {
 
   async #exchange(signal: AbortSignal) {
     const { endpoint, userAgent } = this.#options
-    const answer = await this.#client.request({
+    const response = await this.#client.request({
       path: endpoint.pathname,
       method: 'POST',
       headers: {
@@ -93,10 +93,10 @@ export class ClientCredentialsGrant implements TokenGrant {
       reset: true,
     })
     return {
-      status: answer.statusCode,
-      contentType: text(answer.headers['content-type']) ?? '',
-      retryAfter: text(answer.headers['retry-after']),
-      body: await answer.body.text(),
+      status: response.statusCode,
+      contentType: text(response.headers['content-type']) ?? '',
+      retryAfter: text(response.headers['retry-after']),
+      body: await response.body.text(),
     }
   }
 
@@ -114,6 +114,8 @@ const connectOptions = ({ authentication, ca, timeout }: ClientCredentialsOption
     : {}),
 })
 
+const CONNECT_TIMEOUT_MS = 2_000
+
 const MAX_RESPONSE_BYTES = 256 * 1024
 
 const formOf = (options: ClientCredentialsOptions): string => {
@@ -128,6 +130,9 @@ const formOf = (options: ClientCredentialsOptions): string => {
   return form.toString()
 }
 
+const text = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value
+
 const failureOf = (error: unknown): TokenFailure => {
   if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
     return { kind: 'transient', reason: 'gave no complete answer in time' }
@@ -140,11 +145,6 @@ const failureOf = (error: unknown): TokenFailure => {
     ? { kind: 'rejected', reason: `refused the client certificate (${code})` }
     : { kind: 'transient', reason: `could not be asked (${code})` }
 }
-
-const text = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value
-
-const CONNECT_TIMEOUT_MS = 2_000
 
 /** What an aborted signal gives as its reason. */
 const OUT_OF_TIME: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError'])

@@ -1,9 +1,10 @@
+/** When a token is renewed: by a timer, and as often as the API may force it. */
+import { type Clock, elapsed, type Instant } from '../clock.ts'
+
 /**
  * How often a 401 of the API may force a new token. An API that answers 401 to good tokens must not
  * turn every request into a token request.
  */
-import { type Clock, elapsed, type Instant } from '../clock.ts'
-
 export class RenewalLimit {
   #lastAt: Instant | undefined
   #closedAt: Instant | undefined
@@ -38,8 +39,7 @@ export class RenewalLimit {
   }
 }
 
-/* FOLDED: The one timer of a token source: arming it again replaces it. */
-
+/** The one timer of a token source: arming it again replaces it. */
 export class RenewalTimer {
   readonly #clock: Clock
   readonly #onDue: () => void
@@ -80,14 +80,14 @@ export class RenewalTimer {
   }
 }
 
-/** … for this time. */
-const CLOSED_MS = 60_000
-
 /** A token younger than this cannot have become bad by itself. */
 const YOUNG_MS = 10_000
 
 /** So many young tokens rejected, with no token accepted in between, close the door … */
 const MAX_YOUNG_REJECTIONS = 3
+
+/** … for this time. */
+const CLOSED_MS = 60_000
 
 /** At most one forced renewal in this time. */
 const MIN_INTERVAL_MS = 10_000

@@ -1,4 +1,8 @@
-/** A grant that tries again by the retry schedule, within the limits of one attempt. */
+/**
+ * Wrappers of a grant, and the schedule of repetitions: one fetch is up to three tries, and a failed
+ * fetch says when the next one is due. Source: SAP Help, "Best practices when handling access tokens"
+ * (retry table); with full jitter, so that many instances do not come back together.
+ */
 import { type Clock, elapsed, sleep } from '../clock.ts'
 import type { TokenFailure } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
@@ -10,19 +14,21 @@ interface RetryingGrantOptions {
   readonly random: () => number
 }
 
+/** Tries again by the schedule, within the limits of one fetch. */
 export const retryingGrant = (options: RetryingGrantOptions): TokenGrant => ({
   async request(signal) {
     const limit = new AbortController()
-    const cancel = options.clock.schedule(ATTEMPT_LIMIT_MS, () => limit.abort())
-    const outcome = await attempt(options, AbortSignal.any([signal, limit.signal]))
+    const cancel = options.clock.schedule(FETCH_LIMIT_MS, () => limit.abort())
+    const outcome = await requestInTries(options, AbortSignal.any([signal, limit.signal]))
     cancel()
     return outcome
   },
 })
 
-/* FOLDED: Adds to the failure of a rejected credential what is to be done about it. */
-
-/** @param advice public, see TokenFailure */
+/**
+ * Adds to the failure of a rejected credential what is to be done about it.
+ * @param advice public, see TokenFailure
+ */
 export const advisedGrant = (grant: TokenGrant, advice: string): TokenGrant => ({
   async request(signal) {
     const outcome = await grant.request(signal)
@@ -32,20 +38,8 @@ export const advisedGrant = (grant: TokenGrant, advice: string): TokenGrant => (
   },
 })
 
-/* FOLDED:
- * Which failure of a token request waits how long before the next try. Pure.
- * Source: SAP Help, "Best practices when handling access tokens" (retry table); with full jitter,
- * so that many instances do not come back together.
- */
-
-/** Tries within one attempt. */
-export const MAX_TRIES = 3
-
-/** Limit in ms for one attempt, its waits included. */
-export const ATTEMPT_LIMIT_MS = 8_000
-
 /**
- * @param failedTries tries of this attempt that have failed, from 1
+ * @param failedTries tries of this fetch that have failed, from 1
  * @param jitter in [0, 1)
  * @returns ms to wait, or `undefined` where another try cannot help
  */
@@ -69,28 +63,30 @@ export const retryDelay = (
 }
 
 /**
- * Wait after a failed attempt.
- *
- * @param failedAttempts attempts in a row that failed, from 1
+ * @param failedFetches fetches in a row that failed, from 1
+ * @param jitter in [0, 1)
  * @returns ms until the next one
  */
-export const nextAttemptDelay = (
+export const nextFetchDelay = (
   failure: TokenFailure,
-  failedAttempts: number,
+  failedFetches: number,
   jitter: number,
 ): number => {
   switch (failure.kind) {
     case 'rejected':
     case 'misconfigured':
-      return Math.min(5_000 * 2 ** (failedAttempts - 1), 60_000)
+      return Math.min(exponential(5_000, 2, failedFetches), 60_000)
     case 'rate_limited':
       return Math.max(failure.retryAfter ?? 5_000, 1_000)
     case 'transient':
-      return Math.max(jitter * Math.min(1000 * 2 ** failedAttempts, 30_000), 1_000)
+      return Math.max(jitter * Math.min(exponential(2_000, 2, failedFetches), 30_000), 1_000)
   }
 }
 
-const attempt = async (
+/** Limit in ms for one fetch, its waits included. */
+const FETCH_LIMIT_MS = 8_000
+
+const requestInTries = async (
   { grant, clock, random }: RetryingGrantOptions,
   signal: AbortSignal,
 ): Promise<GrantOutcome> => {
@@ -99,7 +95,7 @@ const attempt = async (
   for (let failedTries = 1; !outcome.ok; failedTries += 1) {
     const delay = retryDelay(outcome.failure, failedTries, random())
     const spent = elapsed(startedAt, clock.now())
-    if (delay === undefined || spent + delay >= ATTEMPT_LIMIT_MS) break
+    if (delay === undefined || spent + delay >= FETCH_LIMIT_MS) break
     // oxlint-disable-next-line no-await-in-loop -- tries follow one another by nature
     await sleep(clock, delay, signal)
     if (signal.aborted) break
@@ -109,5 +105,7 @@ const attempt = async (
   return outcome
 }
 
-const exponential = (first: number, factor: number, failedTries: number): number =>
-  first * factor ** (failedTries - 1)
+const MAX_TRIES = 3
+
+const exponential = (first: number, factor: number, failures: number): number =>
+  first * factor ** (failures - 1)

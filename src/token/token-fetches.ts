@@ -3,11 +3,12 @@
  * and a memory of failures that protects the token server. A fetch belongs to no caller: one that
  * hangs up does not cancel it.
  */
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Clock, elapsed, type Instant, sleep } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import type { AccessToken } from './access-token.ts'
-import { nextAttemptDelay } from './retrying-grant.ts'
+import { nextFetchDelay } from './retrying-grant.ts'
 import { publicFailure, type TokenFailure } from './token-response.ts'
 import type { Credential, GrantOutcome, LastOutcome } from './token-source.ts'
 
@@ -17,7 +18,7 @@ interface TokenFetchesOptions {
   readonly random: () => number
   /** Ends what is under way. */
   readonly signal: AbortSignal
-  /** Told of every answer of a token server. */
+  /** Told how every fetch ended, before a second chance. */
   readonly onOutcome: (outcome: GrantOutcome) => void
   /** A rejected credential may have a second chance; `undefined`: it has none. */
   readonly secondChance: (credential: Credential) => Promise<AccessToken | undefined>
@@ -84,6 +85,7 @@ export class TokenFetches {
   }
 }
 
+/** When the next fetch may begin: gaps after the last one, and the memory of its failure. */
 export class FetchSchedule {
   /** What the last fetch ended with. */
   outcome: LastOutcome = { kind: 'none' }
@@ -115,7 +117,7 @@ export class FetchSchedule {
     this.#failures = failure.kind === this.outcome.kind ? this.#failures + 1 : 1
     this.outcome = failure
     this.#failedAt = now
-    this.#delay = nextAttemptDelay(failure, this.#failures, jitter)
+    this.#delay = nextFetchDelay(failure, this.#failures, jitter)
     return this.#delay
   }
 
@@ -153,10 +155,19 @@ export class FetchSchedule {
   }
 }
 
+/**
+ * Cache key of a credential: SHA-256 over length-prefixed parts, so that no two different lists of
+ * parts meet. The secret is one of them: after a rotation the client id may stay the same. Hosts
+ * alone never identify a key, because all tenants of a region share them.
+ */
+export const credentialFingerprint = (parts: readonly string[]): string => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part)
+  return hash.digest('hex')
+}
+
 /** The credential in use, and the ones it replaces or is replaced by. */
 const MAX_CREDENTIALS = 16
-
-/* FOLDED: When the next fetch may begin: gaps after the last one, and the memory of its failure. */
 
 /** Least time in ms between the starts of two fetches: ends loops at any token lifetime. */
 const MIN_GAP_MS = 1_000

@@ -1,5 +1,5 @@
 /**
- * Status, headers and body of a token answer → token value and lifetime, or a failure. Pure.
+ * Response of the token endpoint → token value and lifetime, or why there is none. Pure.
  * RFC 6749 §5.1 and §5.2; what it refuses must never become a header towards the API.
  */
 import type { Failure } from '../errors.ts'
@@ -11,30 +11,20 @@ export interface TokenResponse {
   readonly body: string
 }
 
-/** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */
-export const retryAfterMs = (value: string | undefined, wall: number): number | undefined => {
-  if (value === undefined) return undefined
-  const date = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : date - wall
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
-}
-
 type ParsedTokenResponse =
   | { readonly ok: true; readonly value: string; /** in ms */ readonly lifetime: number }
   | { readonly ok: false; readonly failure: TokenFailure }
 
-/**
- * @param wall wall clock in ms, to read a `Retry-After` date
- */
-export const parseTokenResponse = (answer: TokenResponse, wall: number): ParsedTokenResponse => {
-  const { status, body } = answer
-  if (status === 200) return parseGranted(answer)
+/** @param wall wall clock in ms, to read a `Retry-After` date */
+export const parseTokenResponse = (response: TokenResponse, wall: number): ParsedTokenResponse => {
+  const { status, body } = response
+  if (status === 200) return parseGranted(response)
   const reason = `answered ${status}${errorCode(body)}`
   if (status === 400 || status === 401 || status === 403) {
     return failure('rejected', reason, { status })
   }
   if (status === 429) {
-    const retryAfter = retryAfterMs(answer.retryAfter, wall)
+    const retryAfter = retryAfterMs(response.retryAfter, wall)
     return failure('rate_limited', reason, {
       status,
       ...(retryAfter === undefined ? {} : { retryAfter }),
@@ -44,8 +34,7 @@ export const parseTokenResponse = (answer: TokenResponse, wall: number): ParsedT
   return failure(transient ? 'transient' : 'misconfigured', reason, { status })
 }
 
-/* FOLDED: Why there is no token: a closed set of kinds, and what each one means to the caller. Pure. */
-
+/** Why there is no token. */
 export interface TokenFailure {
   readonly kind:
     | 'rejected' // the credential is wrong; trying again cannot help
@@ -63,6 +52,7 @@ export interface TokenFailure {
 }
 
 /**
+ * What a failure means to the caller.
  * @param nextTry ms until the token is tried for again
  */
 export const publicFailure = (failure: TokenFailure, nextTry: number): Failure => {
@@ -78,14 +68,6 @@ export const publicFailure = (failure: TokenFailure, nextTry: number): Failure =
       return { code: 'token_unavailable', retryAfter: seconds(nextTry, 30), ...detail }
   }
 }
-
-const MAX_RETRY_AFTER_MS = 60_000
-
-const failure = (
-  kind: TokenFailure['kind'],
-  reason: string,
-  extra: Pick<TokenFailure, 'status' | 'retryAfter'> = {},
-): ParsedTokenResponse => ({ ok: false, failure: { kind, reason, ...extra } })
 
 const parseGranted = ({ body, contentType }: TokenResponse): ParsedTokenResponse => {
   const fields = parseFields(body)
@@ -110,11 +92,7 @@ const parseGranted = ({ body, contentType }: TokenResponse): ParsedTokenResponse
   return { ok: true, value: token, lifetime: lifetimeOf(fields, token) }
 }
 
-/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
-const errorCode = (body: string): string => {
-  const code = parseFields(body)?.['error']
-  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
-}
+type Fields = Readonly<Record<string, unknown>>
 
 const parseFields = (body: string): Fields | undefined => {
   try {
@@ -125,17 +103,18 @@ const parseFields = (body: string): Fields | undefined => {
   }
 }
 
+const failure = (
+  kind: TokenFailure['kind'],
+  reason: string,
+  extra: Pick<TokenFailure, 'status' | 'retryAfter'> = {},
+): ParsedTokenResponse => ({ ok: false, failure: { kind, reason, ...extra } })
+
 const lifetimeOf = (fields: Fields, token: string): number => {
   const granted = fields['expires_in']
   const numeric = typeof granted === 'number' || typeof granted === 'string' ? Number(granted) : 0
   const seconds = [numeric, jwtLifetime(token)].find((candidate) => candidate > 0)
   return seconds === undefined ? DEFAULT_LIFETIME_MS : Math.min(seconds * 1000, MAX_LIFETIME_MS)
 }
-
-type Fields = Readonly<Record<string, unknown>>
-
-const seconds = (ms: number, max: number): number =>
-  Math.min(Math.max(Math.ceil(ms / 1000), 1), max)
 
 /** `exp − iat` of a JWT, in seconds; the signature is the API's business. */
 const jwtLifetime = (token: string): number => {
@@ -148,3 +127,22 @@ const DEFAULT_LIFETIME_MS = 300_000
 
 /** Longer grants are treated as this long: harmless, and no timer overflows. */
 const MAX_LIFETIME_MS = 24 * 3_600_000
+
+/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
+const errorCode = (body: string): string => {
+  const code = parseFields(body)?.['error']
+  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
+}
+
+/** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */
+const retryAfterMs = (value: string | undefined, wall: number): number | undefined => {
+  if (value === undefined) return undefined
+  const date = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : date - wall
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
+}
+
+const MAX_RETRY_AFTER_MS = 60_000
+
+const seconds = (ms: number, max: number): number =>
+  Math.min(Math.max(Math.ceil(ms / 1000), 1), max)

@@ -1,5 +1,4 @@
 /** The port between whoever needs a token and whatever provides it. */
-import type { Clock } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import type { AccessToken, Freshness } from './access-token.ts'
 import type { TokenFailure } from './token-response.ts'
@@ -58,25 +57,10 @@ export interface TokenGrant {
 
 export interface Credential {
   readonly grant: TokenGrant
-  /** Fingerprint of the credential, see credential-fingerprint.ts. */
+  /** See `credentialFingerprint`. */
   readonly cacheKey: string
 }
 
 export type GrantOutcome =
   | { readonly ok: true; readonly token: AccessToken }
   | { readonly ok: false; readonly failure: TokenFailure }
-
-/* FOLDED: What a token source is built from. */
-
-export interface CachedTokenSourceOptions {
-  readonly credential: Credential
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  /** How long a caller waits for a token at most, in ms. */
-  readonly waitLimit: number
-  /** Told of the outcome of every fetch. */
-  readonly onOutcome: (outcome: GrantOutcome) => void
-  /** Asked when the credential in use is rejected: there may be a new one to replace it by. */
-  readonly onRejected?: () => Promise<void>
-}

@@ -1,13 +1,12 @@
 import t from 'tap'
 import { createAccessToken } from '../../src/token/access-token.ts'
 import {
-  ATTEMPT_LIMIT_MS,
-  MAX_TRIES,
-  nextAttemptDelay,
+  advisedGrant,
+  nextFetchDelay,
   retryDelay,
   retryingGrant,
 } from '../../src/token/retrying-grant.ts'
-import type { TokenFailure } from '../../src/token/token-response.ts'
+import { publicFailure, type TokenFailure } from '../../src/token/token-response.ts'
 import type { GrantOutcome } from '../../src/token/token-source.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
@@ -80,7 +79,7 @@ t.test('a rejected credential is not tried again', async (t) => {
   t.equal(tries.length, 1)
 })
 
-t.test('a wait that would not fit into the attempt is not begun', async (t) => {
+t.test('a wait that would not fit into the fetch is not begun', async (t) => {
   const limited = failing({ kind: 'rate_limited', status: 429, retryAfter: 7_000 })
   const { clock, tries, state } = start([limited])
   await clock.advance(0)
@@ -95,7 +94,7 @@ t.test('a wait that fits is begun, counting the time the tries took', async (t) 
   t.strictSame(tries, [0, 5_500], 'a third try would begin after the limit')
 })
 
-t.test('a try that hangs is ended when the attempt is 8 s old', async (t) => {
+t.test('a try that hangs is ended when the fetch is 8 s old', async (t) => {
   const { clock, tries, signals, state } = start([failing({})], 60_000)
   await clock.advance(7_999)
   t.equal(signals[0]?.aborted, false)
@@ -125,16 +124,24 @@ t.test('whoever asked can end a wait', async (t) => {
   t.not(state.outcome, undefined)
 })
 
+/** What becomes of this outcome on its way. */
+const advised = (outcome: GrantOutcome): Promise<GrantOutcome> =>
+  advisedGrant({ request: async () => outcome }, 'Bind a valid one.').request(NEVER)
+
+t.test('advice goes with the failure of a rejected credential, and no other outcome', async (t) => {
+  const rejected = await advised(failing({ kind: 'rejected' }))
+  t.strictSame(!rejected.ok && publicFailure(rejected.failure, 0), {
+    code: 'credential_rejected',
+    detail: 'Bind a valid one.',
+  })
+  for (const outcome of [failing({}), GRANTED]) t.equal(await advised(outcome), outcome)
+})
+
 const transient: TokenFailure = { kind: 'transient', reason: 'could not be asked' }
 const withStatus = (status: number): TokenFailure => ({ ...transient, status })
 const rateLimited: TokenFailure = { kind: 'rate_limited', reason: 'answered 429', status: 429 }
 const rejected: TokenFailure = { kind: 'rejected', reason: 'answered 401', status: 401 }
 const misconfigured: TokenFailure = { kind: 'misconfigured', reason: 'answered 404', status: 404 }
-
-t.test('one attempt has at most 3 tries and 8 s', async (t) => {
-  t.equal(MAX_TRIES, 3)
-  t.equal(ATTEMPT_LIMIT_MS, 8_000)
-})
 
 const WAITS: readonly [what: string, failure: TokenFailure, waits: readonly [number, number]][] = [
   ['a connection error', transient, [300, 600]],
@@ -174,21 +181,21 @@ t.test('what another try cannot help is not tried again', async (t) => {
 })
 
 for (const failure of [rejected, misconfigured]) {
-  t.test(`${failure.kind}: the next attempt is 5 s away, doubling to 60 s`, async (t) => {
-    const delays = [1, 2, 3, 4, 5, 6, 2000].map((failed) => nextAttemptDelay(failure, failed, 0))
+  t.test(`${failure.kind}: the next fetch is 5 s away, doubling to 60 s`, async (t) => {
+    const delays = [1, 2, 3, 4, 5, 6, 2000].map((failed) => nextFetchDelay(failure, failed, 0))
     t.strictSame(delays, [5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000])
   })
 }
 
-t.test('transient: the next attempt is 1 to 30 s away, with jitter', async (t) => {
-  const delays = [1, 2, 3, 4, 5, 2000].map((failed) => nextAttemptDelay(transient, failed, 1))
+t.test('transient: the next fetch is 1 to 30 s away, with jitter', async (t) => {
+  const delays = [1, 2, 3, 4, 5, 2000].map((failed) => nextFetchDelay(transient, failed, 1))
   t.strictSame(delays, [2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
-  t.equal(nextAttemptDelay(transient, 4, 0.5), 8_000)
-  t.equal(nextAttemptDelay(transient, 9, 0), 1_000)
+  t.equal(nextFetchDelay(transient, 4, 0.5), 8_000)
+  t.equal(nextFetchDelay(transient, 9, 0), 1_000)
 })
 
-t.test('rate limited: the next attempt is when the server wants it, not at once', async (t) => {
-  t.equal(nextAttemptDelay({ ...rateLimited, retryAfter: 7_000 }, 1, 0), 7_000)
-  t.equal(nextAttemptDelay({ ...rateLimited, retryAfter: 0 }, 1, 0), 1_000)
-  t.equal(nextAttemptDelay(rateLimited, 1, 0), 5_000)
+t.test('rate limited: the next fetch is when the server wants it, not at once', async (t) => {
+  t.equal(nextFetchDelay({ ...rateLimited, retryAfter: 7_000 }, 1, 0), 7_000)
+  t.equal(nextFetchDelay({ ...rateLimited, retryAfter: 0 }, 1, 0), 1_000)
+  t.equal(nextFetchDelay(rateLimited, 1, 0), 5_000)
 })

@@ -1,14 +1,10 @@
 import t from 'tap'
-import { createAccessToken } from '../../src/token/access-token.ts'
-import { advisedGrant } from '../../src/token/retrying-grant.ts'
 import {
   parseTokenResponse,
   publicFailure,
-  retryAfterMs,
   type TokenResponse,
   type TokenFailure,
 } from '../../src/token/token-response.ts'
-import type { GrantOutcome } from '../../src/token/token-source.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const HOUR = 3_600_000
@@ -198,41 +194,23 @@ const WAITS: readonly [value: string | undefined, ms: number | undefined][] = [
 
 for (const [value, ms] of WAITS) {
   t.test(`Retry-After: ${value?.slice(0, 40)} is ${ms} ms`, async (t) => {
-    t.equal(retryAfterMs(value, NOW), ms)
+    const extra = { status: 429, ...(ms === undefined ? {} : { retryAfter: ms }) }
+    t.strictSame(
+      parse({ status: 429, retryAfter: value }),
+      failure('rate_limited', 'answered 429', extra),
+    )
   })
 }
 
-const failureOfTokenFailure = (kind: TokenFailure['kind']): TokenFailure => ({
-  kind,
-  reason: 'answered 500 of acme.authentication.example',
-})
+const REASON = 'answered 500 of acme.authentication.example'
 
 t.test('a failure that only an operator can end names no time to come back', async (t) => {
-  t.strictSame(publicFailure(failureOfTokenFailure('rejected'), 5_000), {
+  t.strictSame(publicFailure({ kind: 'rejected', reason: REASON }, 5_000), {
     code: 'credential_rejected',
   })
-  t.strictSame(publicFailure(failureOfTokenFailure('misconfigured'), 5_000), {
+  t.strictSame(publicFailure({ kind: 'misconfigured', reason: REASON }, 5_000), {
     code: 'token_endpoint_invalid',
   })
-})
-
-/** What becomes of this outcome on its way. */
-const advised = (outcome: GrantOutcome): Promise<GrantOutcome> =>
-  advisedGrant({ request: async () => outcome }, 'Bind a valid one.').request(
-    new AbortController().signal,
-  )
-
-t.test('advice goes with the failure of a rejected credential, and no other outcome', async (t) => {
-  const rejected = await advised({ ok: false, failure: failureOfTokenFailure('rejected') })
-  t.strictSame(!rejected.ok && publicFailure(rejected.failure, 0), {
-    code: 'credential_rejected',
-    detail: 'Bind a valid one.',
-  })
-  const others: readonly GrantOutcome[] = [
-    { ok: false, failure: failureOfTokenFailure('transient') },
-    { ok: true, token: createAccessToken('abc', 1_000, { monotonic: 0, wall: 0 }, 0) },
-  ]
-  for (const outcome of others) t.equal(await advised(outcome), outcome)
 })
 
 const SECONDS: readonly [kind: TokenFailure['kind'], nextTry: number, retryAfter: number][] = [
@@ -250,6 +228,6 @@ const SECONDS: readonly [kind: TokenFailure['kind'], nextTry: number, retryAfter
 for (const [kind, nextTry, retryAfter] of SECONDS) {
   t.test(`${kind}: the next try in ${nextTry} ms is ${retryAfter} s to the caller`, async (t) => {
     const code = kind === 'transient' ? 'token_unavailable' : 'token_rate_limited'
-    t.strictSame(publicFailure(failureOfTokenFailure(kind), nextTry), { code, retryAfter })
+    t.strictSame(publicFailure({ kind, reason: REASON }, nextTry), { code, retryAfter })
   })
 }
