@@ -11,7 +11,7 @@ export const streamed = (bytes: number): void => {
   passed += bytes
   if (passed < BYTES_BETWEEN) return
   passed = 0
-  collector()({ type: 'minor' })
+  void collector()({ type: 'minor' })
 }
 
 /** Of all bodies together, since the last collection. */
@@ -20,7 +20,7 @@ let passed = 0
 /** So much may pile up. */
 const BYTES_BETWEEN = 16 * 1024 * 1024
 
-type Collect = (options: { readonly type: 'minor' }) => void
+type Collect = NonNullable<typeof globalThis.gc>
 
 /** There at once where Node was started with `--expose-gc`; else the engine gives it to new contexts only. */
 const collector = (): Collect => {
