@@ -11,7 +11,7 @@ export const streamed = (bytes: number): void => {
   passed += bytes
   if (passed < BYTES_BETWEEN) return
   passed = 0
-  void collector()({ type: 'minor' })
+  collector()({ type: 'minor' })
 }
 
 /** Of all bodies together, since the last collection. */
