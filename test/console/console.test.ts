@@ -42,6 +42,7 @@ const FILES = {
   '/console/main.js': 'text/javascript; charset=utf-8',
   '/console/uplot.js': 'text/javascript; charset=utf-8',
   '/console/console.css': 'text/css; charset=utf-8',
+  '/console/panels.css': 'text/css; charset=utf-8',
   '/console/icon.svg': 'image/svg+xml',
   '/console/errors.json': 'application/json; charset=utf-8',
 }

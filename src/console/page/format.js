@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers as people read them, and elements of the page: text is only ever set as text. */
 const UNITS = [
   ['d', 86_400],
   ['h', 3_600],
@@ -44,16 +44,13 @@ export const toneOf = (status) => {
   return status >= 400 ? 'warn' : 'good'
 }
 
-/** Elements by id, and new ones. Text is only ever set as text. */
 export const byId = (id) => document.getElementById(id)
 
 /** @param children elements and texts */
 export const element = (name, attributes = {}, ...children) => {
   const node = document.createElement(name)
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) node.setAttribute(key, value === true ? '' : value)
-  }
-  node.append(...children.filter((child) => child !== undefined))
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value)
+  node.append(...children)
   return node
 }
 
@@ -70,8 +67,9 @@ export const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text
 }
 
-/** Replaces what is in a node only if what it is made from has changed. */
 const shown = new WeakMap()
+
+/** Replaces what is in a node only if what it is made from has changed. */
 export const fill = (node, data, render) => {
   const key = JSON.stringify(data)
   if (shown.get(node) === key) return

@@ -2,49 +2,12 @@
 import { byId, element, fill, setText } from './format.js'
 import { remedyLink } from './problems.js'
 
-const CODES = {
-  rejected: 'credential_rejected',
-  misconfigured: 'token_endpoint_invalid',
-  rate_limited: 'token_rate_limited',
-  transient: 'token_unavailable',
-}
-
-const health = ({ phase, readiness }) => {
-  if (phase !== 'running') return ['Stopping', 'wait']
-  if (!readiness.ready) return ['Not ready', 'bad']
-  return readiness.reasons.length > 0 ? ['Ready, with problems', 'warn'] : ['Ready', 'good']
-}
-
-const setPill = (text, tone) => {
-  const pill = byId('health')
-  setText(pill, text)
-  pill.dataset.tone = tone
-  document.title = `${text} – service-key-proxy`
-}
-
 export const showHealth = (update) => {
   delete document.body.dataset.stale
   const failing = update.keys.some(({ token }) => token.reason !== null)
   const [text, tone] = health(update)
   if (tone === 'good' && failing) setPill('Ready, renewal fails', 'warn')
   else setPill(text, tone)
-}
-
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}`
-
-const warningsOf = ({ readiness, keys }) => {
-  const late = keys
-    .filter(({ token }) => token.reason !== null && ['fresh', 'soft'].includes(token.freshness))
-    .map(
-      ({ name, token }) =>
-        `key "${name}": the token is still good, but its renewal fails: the token server ${token.reason}`,
-    )
-  return [...readiness.reasons, ...late]
-}
-
-const titleOf = ({ phase, readiness }) => {
-  if (phase !== 'running') return 'The proxy is stopping'
-  return readiness.ready ? 'Needs attention' : 'Requests are not answered'
 }
 
 export const showAlarm = (update) => {
@@ -69,12 +32,46 @@ export const showDisconnected = () => {
   alarm.hidden = false
   alarm.dataset.tone = 'bad'
   setText(byId('alarm-title'), 'No connection to the proxy')
-  fill(byId('alarm-reasons'), 'disconnected', () => [
-    element(
-      'li',
-      {},
-      'It has stopped, cannot be reached, or has ten of these pages open already. What is below is from before; this page goes on trying.',
-    ),
-  ])
+  fill(byId('alarm-reasons'), DISCONNECTED, (text) => [element('li', {}, text)])
   fill(byId('alarm-remedy'), [], () => [])
+}
+
+const DISCONNECTED =
+  'It has stopped, cannot be reached, or has ten of these pages open already. What is below is from before; this page goes on trying.'
+
+const health = ({ phase, readiness }) => {
+  if (phase !== 'running') return ['Stopping', 'wait']
+  if (!readiness.ready) return ['Not ready', 'bad']
+  return readiness.reasons.length > 0 ? ['Ready, with problems', 'warn'] : ['Ready', 'good']
+}
+
+const setPill = (text, tone) => {
+  const pill = byId('health')
+  setText(pill, text)
+  pill.dataset.tone = tone
+  document.title = `${text} – service-key-proxy`
+}
+
+const warningsOf = ({ readiness, keys }) => {
+  const late = keys
+    .filter(({ token }) => token.reason !== null && ['fresh', 'soft'].includes(token.freshness))
+    .map(
+      ({ name, token }) =>
+        `key "${name}": the token is still good, but its renewal fails: the token server ${token.reason}`,
+    )
+  return [...readiness.reasons, ...late]
+}
+
+const titleOf = ({ phase, readiness }) => {
+  if (phase !== 'running') return 'The proxy is stopping'
+  return readiness.ready ? 'Needs attention' : 'Requests are not answered'
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}`
+
+const CODES = {
+  rejected: 'credential_rejected',
+  misconfigured: 'token_endpoint_invalid',
+  rate_limited: 'token_rate_limited',
+  transient: 'token_unavailable',
 }

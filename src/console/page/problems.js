@@ -1,13 +1,28 @@
-/** What went wrong, in words, and what docs/errors.md says about it. */
+/** What the proxy answered by status and maker, what went wrong, and what docs/errors.md says about it. */
 import { byId, clockTime, count, element, fill, prose, toneOf } from './format.js'
 
 let sections = new Map()
 
-const open = (code) => {
-  byId('errors').open = true
-  const section = byId(`error-${code}`)
-  section?.scrollIntoView({ block: 'start' })
-  section?.focus({ preventScroll: true })
+/** @param answers by status and by who made them */
+export const showResponses = (answers) =>
+  fill(byId('answers'), answers, () => {
+    if (answers.length === 0) return [element('li', { class: 'empty' }, 'No request so far.')]
+    const most = Math.max(...answers.map(({ count }) => count))
+    return answers.map((answer) => bar(answer, most))
+  })
+
+export const showProblems = (problems) =>
+  fill(byId('problems'), [problems, sections.size], () => {
+    const none = 'None. The proxy has answered no request with an error of its own.'
+    if (problems.length === 0) return [element('li', { class: 'empty' }, none)]
+    return problems.slice(0, MAX_SHOWN).map(problem)
+  })
+
+/** @param texts all sections of docs/errors.md */
+export const showErrors = (texts) => {
+  sections = new Map(texts.map((text) => [text.code, text]))
+  byId('error-sections').replaceChildren(...texts.map(section))
+  if (location.hash.startsWith('#error-')) open(location.hash.slice('#error-'.length))
 }
 
 /** A link to the section of a code on this page. */
@@ -17,40 +32,37 @@ export const remedyLink = (code) => {
   return link
 }
 
-const table = (lines) => {
-  const rows = lines
-    .filter((line) => !/^\|[\s|:-]+$/.test(line))
-    .map((line) =>
-      line
-        .split(/(?<!\\)\|/)
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    )
-  const [head, ...body] = rows
+const bar = ({ status, origin, count: value }, most) => {
+  const track = element('span', { class: 'track', 'aria-hidden': 'true' }, element('span'))
+  track.firstChild.style.width = `${Math.max(1, (100 * value) / most)}%`
   return element(
-    'table',
-    {},
-    element(
-      'thead',
-      {},
-      element('tr', {}, ...head.map((cell) => element('th', { scope: 'col' }, ...prose(cell)))),
-    ),
-    element(
-      'tbody',
-      {},
-      ...body.map((row) =>
-        element('tr', {}, ...row.map((cell) => element('td', {}, ...prose(cell)))),
-      ),
-    ),
+    'li',
+    { 'data-tone': toneOf(status) },
+    element('span', { class: 'status' }, status === 'none' ? '–' : status),
+    element('span', { class: 'quiet' }, ORIGINS[origin]),
+    track,
+    element('span', { class: 'number' }, count(value)),
   )
 }
 
-const block = (text) => {
-  const lines = text.split('\n')
-  return lines[0].startsWith('|') ? table(lines) : element('p', {}, ...prose(text))
+const ORIGINS = {
+  api: 'the API',
+  caller: 'the caller left',
+  'service-key-proxy': 'this proxy',
+  'token-server': 'no token',
 }
 
-const part = (label, text) => [element('h4', {}, label), ...text.split('\n\n').map(block)]
+const MAX_SHOWN = 5
+
+const problem = ({ code, count: times, lastAt }) => {
+  const often = ` ${count(times)} ×, last at ${clockTime(lastAt)}`
+  const title = element('p', {}, remedyLink(code), element('span', { class: 'quiet' }, often))
+  const text = sections.get(code)
+  if (text === undefined) return element('li', {}, title)
+  const cause = element('p', {}, ...prose(text.cause.split('\n\n')[0]))
+  const remedy = element('p', { class: 'remedy' }, ...prose(text.operator.split('\n\n')[0]))
+  return element('li', {}, title, cause, remedy)
+}
 
 const section = ({ code, summary, cause, operator, caller }) =>
   element(
@@ -63,73 +75,31 @@ const section = ({ code, summary, cause, operator, caller }) =>
     ...part('What the caller can do', caller),
   )
 
-/** @param texts all sections of docs/errors.md */
-export const showErrors = (texts) => {
-  sections = new Map(texts.map((text) => [text.code, text]))
-  byId('error-sections').replaceChildren(...texts.map(section))
-  if (location.hash.startsWith('#error-')) open(location.hash.slice('#error-'.length))
+const part = (label, text) => [element('h4', {}, label), ...text.split('\n\n').map(block)]
+
+const block = (text) => {
+  const lines = text.split('\n')
+  return lines[0].startsWith('|') ? table(lines) : element('p', {}, ...prose(text))
 }
 
-const problem = ({ code, count: times, lastAt }) => {
-  const text = sections.get(code)
+const table = (lines) => {
+  const row = (line, name, attributes) => {
+    const cells = line.split(/(?<!\\)\|/).slice(1, -1)
+    const texts = cells.map((cell) => element(name, attributes, ...prose(cell.trim())))
+    return element('tr', {}, ...texts)
+  }
+  const [head, ...body] = lines.filter((line) => !/^\|[\s|:-]+$/.test(line))
   return element(
-    'li',
+    'table',
     {},
-    element(
-      'p',
-      {},
-      remedyLink(code),
-      element('span', { class: 'quiet' }, ` ${count(times)} ×, last at ${clockTime(lastAt)}`),
-    ),
-    ...(text === undefined
-      ? []
-      : [
-          element('p', {}, ...prose(text.cause.split('\n\n')[0])),
-          element('p', { class: 'remedy' }, ...prose(text.operator.split('\n\n')[0])),
-        ]),
+    element('thead', {}, row(head, 'th', { scope: 'col' })),
+    element('tbody', {}, ...body.map((line) => row(line, 'td'))),
   )
 }
 
-const MAX_SHOWN = 5
-
-export const showProblems = (problems) =>
-  fill(byId('problems'), [problems, sections.size], () =>
-    problems.length === 0
-      ? [
-          element(
-            'li',
-            { class: 'empty' },
-            'None. The proxy has answered no request with an error of its own.',
-          ),
-        ]
-      : problems.slice(0, MAX_SHOWN).map(problem),
-  )
-
-/* FOLDED: Answers by status and by who made them. */
-
-const ORIGINS = {
-  api: 'the API',
-  caller: 'the caller left',
-  'service-key-proxy': 'this proxy',
-  'token-server': 'no token',
+const open = (code) => {
+  byId('errors').open = true
+  const section = byId(`error-${code}`)
+  section?.scrollIntoView({ block: 'start' })
+  section?.focus({ preventScroll: true })
 }
-
-const bar = ({ status, origin, count: value }, most) => {
-  const track = element('span', { class: 'track', 'aria-hidden': 'true' }, element('span'))
-  track.firstChild.style.width = `${Math.max(1, (100 * value) / most)}%`
-  return element(
-    'li',
-    { 'data-tone': toneOf(status) },
-    element('span', { class: 'status' }, status === 'none' ? '–' : status),
-    element('span', { class: 'by' }, ORIGINS[origin]),
-    track,
-    element('span', { class: 'number' }, count(value)),
-  )
-}
-
-export const showResponses = (answers) =>
-  fill(byId('answers'), answers, () => {
-    if (answers.length === 0) return [element('li', { class: 'empty' }, 'No request so far.')]
-    const most = Math.max(...answers.map(({ count }) => count))
-    return answers.map((answer) => bar(answer, most))
-  })
