@@ -1,6 +1,7 @@
 /**
- * The second port, for whoever runs the program: probes, metrics, log level. It sees the proxy
- * through read-only views, answers from memory, and goes on answering until the proxy has stopped.
+ * The second port, for whoever runs the program: probes, metrics, log level, console. It sees the proxy
+ * through read-only views, answers from memory, and goes on answering until the proxy has stopped. A
+ * web page that a browser on this machine shows reaches nothing here.
  */
 import Fastify, {
   type FastifyError,
@@ -11,7 +12,7 @@ import Fastify, {
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Exposition } from './exposition.ts'
-import type { Readiness } from './readiness.ts'
+import { type Readiness, readyBody } from './readiness.ts'
 
 export interface AdminOptions {
   /** Address that is listened on. */
@@ -26,7 +27,7 @@ export interface AdminOptions {
   readonly console: {
     /** @returns whether there is something at the path; if not, nothing has been sent */
     readonly answer: (path: string, response: ServerResponse) => Promise<boolean>
-    readonly close: () => Promise<void>
+    readonly close: () => void
   }
 }
 
@@ -54,7 +55,9 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
     options.log.error({ err: error }, 'a request to the admin server failed by a defect')
     return reply.code(500).send({ message: 'Failed; the log has the reason.' })
   })
-  addProbes(app, options)
+  app.get('/health', () => ({ status: 'UP' }))
+  app.get('/live', () => ({ status: 'UP' }))
+  app.get('/ready', (_request, reply) => readyBody(reply, options.readiness()))
   addConsole(app, options)
   app.get('/metrics', async (request, reply) => {
     const { contentType, text } = await options.expose(request.headers.accept)
@@ -69,13 +72,18 @@ const REQUEST_TIMEOUT_MS = 10_000
 
 const MAX_BODY_BYTES = 1_024
 
-/** @returns why the request is refused, in words; `undefined`: it is not */
+/**
+ * Neither the own origin of a web page gets it in, nor a name that it lets resolve to this machine.
+ *
+ * @returns why the request is refused, in words; `undefined`: it is not
+ */
 const refusal = (
   { host = '', origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
   listensOn: string,
 ): string | undefined => {
   // Names of pods and routes are anybody's choice, names of this machine are not.
-  if (isLoopback(listensOn) && !LOOPBACK.test(hostName(host))) {
+  const isLocal = LOOPBACK.test(listensOn === '::1' ? '[::1]' : listensOn)
+  if (isLocal && !LOOPBACK.test(host.replace(/:\d+$/, ''))) {
     return 'The Host field must be a loopback name, because SKP_ADMIN_HOST is a loopback address.'
   }
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none'
@@ -83,16 +91,7 @@ const refusal = (
   return foreignSite || foreignOrigin ? 'Pages of other origins have no access.' : undefined
 }
 
-const addProbes = (app: FastifyInstance, { readiness }: AdminOptions): void => {
-  app.get('/health', () => UP)
-  app.get('/live', () => UP)
-  app.get('/ready', (_request, reply) => {
-    const { ready, reasons } = readiness()
-    if (!ready) void reply.code(503)
-    const status = ready ? 'UP' : 'DOWN'
-    return reasons.length === 0 ? { status } : { status, reasons }
-  })
-}
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
 
 const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -105,7 +104,7 @@ const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
   app.get('/', options, answer)
   app.get('/console/*', options, answer)
   // A stream that goes on must not hold up the end of the program.
-  app.addHook('preClose', () => console.close())
+  app.addHook('preClose', async () => console.close())
 }
 
 const addLogLevel = (app: FastifyInstance, { log, logs }: AdminOptions): void => {
@@ -126,21 +125,7 @@ const addLogLevel = (app: FastifyInstance, { log, logs }: AdminOptions): void =>
   })
 }
 
-/** @param host an address as it is listened on */
-const isLoopback = (host: string): boolean => LOOPBACK.test(host === '::1' ? '[::1]' : host)
-
-/* FOLDED:
- * Which requests an admin server refuses: a web page that a browser on this machine shows must reach
- * nothing here, neither by its own origin nor by a name that it lets resolve to this machine. Pure.
- */
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
-
-const hostName = (authority: string): string => authority.replace(/:\d+$/, '')
-
-const UP = { status: 'UP' }
-
-/** By hand: the compiler of schemas is left out of the bundle, see build/main.ts. */
+/** By hand: the compiler of schemas is left out of the bundle, see scripts/build.ts. */
 const levelOf = (body: unknown): string | undefined => {
   const { level } = (body ?? {}) as { level?: unknown }
   return LEVELS.find((known) => known === level)

@@ -1,5 +1,6 @@
-/** A counter with one label whose values are few. */
+/** Counters of what may happen with every request: counting allocates nothing, and each is bounded. */
 
+/** One label whose values are few. */
 export class LabelledCounter<Label extends string = string> {
   readonly #counts: Map<string, number>
 
@@ -19,8 +20,7 @@ export class LabelledCounter<Label extends string = string> {
   }
 }
 
-/* FOLDED: How often a duration fell between two bounds. Counting allocates nothing. */
-
+/** How often a duration fell between two bounds. */
 export class Histogram {
   /** Upper bounds in seconds, ascending; the last bucket has none. */
   readonly bounds: readonly number[]
@@ -48,7 +48,59 @@ export class Histogram {
   }
 }
 
+/** Who made an answer; the caller, if it left before there was one. */
+export type Origin = (typeof ORIGINS)[number]
+
+export interface TallyEntry {
+  readonly method: string
+  readonly status: string
+  readonly origin: Origin
+  readonly count: number
+}
+
+/** Requests by method, status and origin; what callers send is folded into a few. */
+export class RequestTally {
+  readonly #counts = new Map<number, number>()
+
+  /** @param status of the answer's head; `undefined`: none was sent */
+  add(method: string, status: number | undefined, origin: Origin): void {
+    const known = METHODS.indexOf(method)
+    const row = (known === -1 ? OTHER_METHOD : known) * ORIGINS.length + ORIGINS.indexOf(origin)
+    const key = row * STATUSES + Math.min(status ?? NO_STATUS, OTHER_STATUS)
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+  }
+
+  entries(): readonly TallyEntry[] {
+    return Array.from(this.#counts, ([key, count]) => {
+      const row = Math.floor(key / STATUSES)
+      return {
+        method: METHODS[Math.floor(row / ORIGINS.length)] as string,
+        status: statusLabel(key % STATUSES),
+        origin: ORIGINS[row % ORIGINS.length] as Origin,
+        count,
+      }
+    })
+  }
+}
+
 /** More would be a mistake that must not cost memory. */
 const MAX_LABELS = 32
 
 const OVERFLOW = 'other'
+
+const ORIGINS = ['api', 'caller', 'service-key-proxy', 'token-server'] as const
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'MERGE', 'DELETE', 'OPTIONS', 'OTHER']
+
+const OTHER_METHOD = METHODS.length - 1
+
+const NO_STATUS = 0
+
+const OTHER_STATUS = 600
+
+const STATUSES = OTHER_STATUS + 1
+
+const statusLabel = (status: number): string => {
+  if (status === NO_STATUS) return 'none'
+  return status === OTHER_STATUS ? 'other' : String(status)
+}

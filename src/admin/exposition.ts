@@ -4,7 +4,7 @@
  */
 import type { Metric, Registry } from 'prom-client'
 import type { TokenState } from '../token/token-source.ts'
-import type { Histogram } from './counters.ts'
+import type { Histogram, LabelledCounter } from './counters.ts'
 import type { ProxyMetrics } from './metrics.ts'
 
 /** The service key in use, as far as a metric shows it. */
@@ -39,82 +39,118 @@ export const createExposition = (sources: MetricSources) => {
   }
 }
 
-const PREFIX = 'service_key_proxy_'
+interface MetricEntry {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly read: (sources: MetricSources) => Reading
+}
 
-const entry = (
+/** `undefined`: no sample, rather than a wrong one. */
+type Reading = number | undefined | readonly Sample[] | Histogram
+
+interface Sample {
+  readonly value: number
+  readonly labels?: Readonly<Record<string, string>>
+  /** Where it is not that of the metric. */
+  readonly metricName?: string
+}
+
+const metric = (
   name: string,
   type: MetricEntry['type'],
   help: string,
-  labels: readonly string[] = [],
-): MetricEntry => ({ name: PREFIX + name, type, help, labels })
+  read: MetricEntry['read'],
+): MetricEntry => ({ name: `service_key_proxy_${name}`, type, help, read })
 
-export const METRICS = {
-  requests: entry(
+/**
+ * Every metric of the proxy's own, once. Dashboards and alerts are held against this table, so names
+ * are part of the interface. No path, id or tenant is ever a label: each would make a series of its own.
+ */
+export const METRICS: readonly MetricEntry[] = [
+  metric(
     'requests_total',
     'counter',
     'Requests that are done, without probes. Status "none": the caller left before an answer. Origin: who made the answer.',
-    ['method', 'status', 'origin'],
+    ({ metrics }) =>
+      metrics.requests.entries().map(({ count: value, ...labels }) => ({ value, labels })),
   ),
-  requestDuration: entry(
+  metric(
     'request_duration_seconds',
     'histogram',
     'From the head of a request to the end of its answer.',
+    ({ metrics }) => metrics.requestDuration,
   ),
-  upstreamDuration: entry(
+  metric(
     'upstream_duration_seconds',
     'histogram',
     'From handing a request to the connections of the API to the head of its answer, repetition included.',
+    ({ metrics }) => metrics.upstreamDuration,
   ),
-  inFlight: entry('in_flight_requests', 'gauge', 'Requests that are not done, without probes.'),
-  tokenRequests: entry('token_requests_total', 'counter', 'Requests to the token server.', [
-    'outcome',
-  ]),
-  tokenExpiresIn: entry(
+  metric(
+    'in_flight_requests',
+    'gauge',
+    'Requests that are not done, without probes.',
+    ({ metrics }) => metrics.inFlight,
+  ),
+  metric('token_requests_total', 'counter', 'Requests to the token server.', ({ metrics }) =>
+    by('outcome', metrics.tokenRequests),
+  ),
+  metric(
     'token_expires_in_seconds',
     'gauge',
     'Until the token expires, the shortest of several; 0 without one. Absent while nobody asks for one.',
+    // A token that nobody asks for may lapse; it is no reason for an alarm.
+    ({ tokens }) =>
+      worst(Math.min, tokens(), (token) => (token.idle ? undefined : token.secondsLeft)),
   ),
-  tokenRefreshDuration: entry(
+  metric(
     'token_refresh_duration_seconds',
     'histogram',
     'Attempts to get a token, repetitions included.',
+    ({ metrics }) => metrics.tokenRefreshDuration,
   ),
-  tokenWaiters: entry('token_waiters', 'gauge', 'Requests that wait for a token.'),
-  replays: entry(
+  metric('token_waiters', 'gauge', 'Requests that wait for a token.', ({ tokens }) =>
+    tokens().reduce((sum, { waiters }) => sum + waiters, 0),
+  ),
+  metric(
     'replays_total',
     'counter',
     'Requests that the API answered with 401, by what came of sending them again.',
-    ['result'],
+    ({ metrics }) => by('result', metrics.replays),
   ),
-  credentialExpiresIn: entry(
+  metric(
     'credential_expires_in_seconds',
     'gauge',
     'Until the client certificate of the service key expires. Absent for keys with a secret.',
+    ({ credentials }) => worst(Math.min, credentials(), (key) => key.expiresInSeconds),
   ),
-  credentialReloads: entry(
+  metric(
     'credential_reloads_total',
     'counter',
     'Service keys that were found changed, by what came of it.',
-    ['outcome'],
+    ({ metrics }) => by('outcome', metrics.reloads),
   ),
-  credentialAge: entry(
+  metric(
     'credential_age_seconds',
     'gauge',
     'Since the service key in use was taken, the oldest of several.',
+    ({ credentials }) => worst(Math.max, credentials(), (key) => key.ageSeconds),
   ),
-  linksRewritten: entry(
+  metric(
     'links_rewritten_total',
     'counter',
     'Links in answers that were made to lead through the proxy.',
+    ({ metrics }) => metrics.links,
   ),
-  denied: entry('denied_total', 'counter', 'Requests that a rule kept from the API.', ['reason']),
-} as const satisfies Record<string, MetricEntry>
-
-const SUFFIXES = ['_bucket', '_sum', '_count']
+  metric('denied_total', 'counter', 'Requests that a rule kept from the API.', ({ metrics }) =>
+    by('reason', metrics.denials),
+  ),
+]
 
 /** Names of the series as a query sees them: a histogram has three. */
-export const SERIES_NAMES: readonly string[] = Object.values<MetricEntry>(METRICS).flatMap(
-  ({ name, type }) => (type === 'histogram' ? SUFFIXES.map((suffix) => name + suffix) : [name]),
+export const SERIES_NAMES: readonly string[] = METRICS.flatMap(({ name, type }) =>
+  type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
 )
 
 type Format = 'prometheus' | 'openmetrics'
@@ -125,104 +161,49 @@ const createRegistry = async (format: Format, sources: MetricSources): Promise<R
   if (format === 'openmetrics') {
     registry.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE as never)
   }
-  const read = readers(sources)
-  for (const key of Object.keys(METRICS) as (keyof typeof METRICS)[]) {
-    registry.registerMetric(metricOf(METRICS[key], read[key]) as unknown as Metric)
+  for (const { name, type, help, read } of METRICS) {
+    // What a registry asks of a metric; the library's own classes keep a copy of every number.
+    const registered = {
+      // The registry takes `_total` off the name of a counter, and expects to find it so here.
+      name,
+      type,
+      help,
+      async get() {
+        const values = samplesOf(name, read(sources))
+        return { name: this.name, type, help, values, aggregator: 'sum' }
+      },
+    }
+    registry.registerMetric(registered as unknown as Metric)
   }
   prometheus.collectDefaultMetrics({ register: registry })
   return registry
 }
 
-/** What each metric shows at the moment. */
-const readers = ({ metrics, tokens, credentials }: MetricSources) =>
-  ({
-    requests: () =>
-      metrics.requests.entries().map(({ count: value, ...labels }) => ({ value, labels })),
-    requestDuration: () => histogramSamples(METRICS.requestDuration, metrics.requestDuration),
-    upstreamDuration: () => histogramSamples(METRICS.upstreamDuration, metrics.upstreamDuration),
-    inFlight: () => plain(metrics.inFlight),
-    tokenRequests: () => labelled(METRICS.tokenRequests, metrics.tokenRequests.entries()),
-    // A token that nobody asks for may lapse; it is no reason for an alarm.
-    tokenExpiresIn: () => {
-      const used = tokens().filter(({ idle }) => !idle)
-      return worst(
-        Math.min,
-        used.map(({ secondsLeft }) => secondsLeft),
-      )
-    },
-    tokenRefreshDuration: () =>
-      histogramSamples(METRICS.tokenRefreshDuration, metrics.tokenRefreshDuration),
-    tokenWaiters: () => plain(tokens().reduce((sum, { waiters }) => sum + waiters, 0)),
-    replays: () => labelled(METRICS.replays, metrics.replays.entries()),
-    credentialExpiresIn: () => {
-      const left = credentials().map(({ expiresInSeconds }) => expiresInSeconds)
-      return worst(
-        Math.min,
-        left.filter((seconds) => seconds !== undefined),
-      )
-    },
-    credentialReloads: () => labelled(METRICS.credentialReloads, metrics.reloads.entries()),
-    credentialAge: () =>
-      worst(
-        Math.max,
-        credentials().map(({ ageSeconds }) => ageSeconds),
-      ),
-    linksRewritten: () => plain(metrics.links),
-    denied: () => labelled(METRICS.denied, metrics.denials.entries()),
-  }) satisfies Record<keyof typeof METRICS, () => readonly Sample[]>
+const by = (label: string, counter: LabelledCounter): readonly Sample[] =>
+  counter.entries().map(([text, value]) => ({ value, labels: { [label]: text } }))
 
-/** What a registry asks of a metric; the library's own classes keep a copy of every number. */
-const metricOf = ({ name, type, help }: MetricEntry, read: () => readonly Sample[]) => ({
-  // The registry takes `_total` off the name of a counter, and expects to find it so here.
-  name,
-  type,
-  help,
-  async get() {
-    return { name: this.name, type, help, values: read(), aggregator: 'sum' }
-  },
-})
+const worst = <T>(
+  pick: (...values: number[]) => number,
+  all: readonly T[],
+  valueOf: (one: T) => number | undefined,
+): number | undefined => {
+  const values = all.map(valueOf).filter((value) => value !== undefined)
+  return values.length === 0 ? undefined : pick(...values)
+}
 
-const histogramSamples = ({ name }: MetricEntry, histogram: Histogram): readonly Sample[] => {
-  const counts = histogram.cumulative()
+const samplesOf = (name: string, reading: Reading): readonly Sample[] => {
+  if (reading === undefined) return []
+  if (typeof reading === 'number') return [{ value: reading }]
+  if (!('cumulative' in reading)) return reading
+  const counts = reading.cumulative()
   const buckets = counts.map((value, index) => ({
     value,
-    labels: { le: String(histogram.bounds[index] ?? '+Inf') },
+    labels: { le: String(reading.bounds[index] ?? '+Inf') },
     metricName: `${name}_bucket`,
   }))
-  const count = counts.at(-1) as number
   return [
     ...buckets,
-    { value: histogram.sum, metricName: `${name}_sum` },
-    { value: count, metricName: `${name}_count` },
+    { value: reading.sum, metricName: `${name}_sum` },
+    { value: counts.at(-1) as number, metricName: `${name}_count` },
   ]
-}
-
-const plain = (value: number): readonly Sample[] => [{ value }]
-
-const labelled = (
-  { labels: [label = ''] }: MetricEntry,
-  entries: readonly (readonly [string, number])[],
-): readonly Sample[] => entries.map(([text, value]) => ({ value, labels: { [label]: text } }))
-
-/** No sample rather than a wrong one. */
-const worst = (pick: (...values: number[]) => number, values: readonly number[]) =>
-  values.length === 0 ? [] : plain(pick(...values))
-
-interface Sample {
-  readonly value: number
-  readonly labels?: Readonly<Record<string, string>>
-  /** Where it is not that of the metric. */
-  readonly metricName?: string
-}
-
-/* FOLDED:
- * Every metric of the proxy's own, once. Dashboards and alerts are held against this table, so names
- * are part of the interface. No path, id or tenant is ever a label: each would make a series of its own.
- */
-
-interface MetricEntry {
-  readonly name: string
-  readonly type: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-  readonly labels: readonly string[]
 }

@@ -1,5 +1,9 @@
-/** Whether requests should come here, and why not in words. Pure. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+/**
+ * Whether requests should come here, and why not in words; and the probes on the data port, because
+ * Cloud Foundry knows one port only. All from memory. Live never depends on the token server: an
+ * outage there must not cause restarts.
+ */
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Phase } from '../lifecycle.ts'
 import type { TokenState } from '../token/token-source.ts'
 
@@ -22,46 +26,43 @@ export interface Readiness {
  * Ready means a usable token in hand, or one that lapsed only because nobody asked for anything:
  * else an idle proxy would lose its traffic for good. Of several keys one is enough: the requests of
  * the others are answered with the reason, and those of this one must not be lost. API failures do
- * not count.
+ * not count. Pure.
  */
 export const readinessOf = (phase: Phase, keys: readonly KeyState[]): Readiness => {
   const stopping = phase !== 'running'
-  const prefix = ({ name }: KeyState): string => (keys.length > 1 ? `key "${name}": ` : '')
-  const reasons = keys.flatMap((key) =>
-    [tokenReason(key.token), refusal(key)]
-      .filter((reason) => reason !== undefined)
-      .map((reason) => prefix(key) + reason),
-  )
+  const reasons = keys.flatMap((key) => {
+    const prefix = keys.length > 1 ? `key "${key.name}": ` : ''
+    const own = [tokenReason(key.token), refusal(key)]
+    return own.filter((reason) => reason !== undefined).map((reason) => prefix + reason)
+  })
   const usable = keys.some(({ token }) => tokenReason(token) === undefined)
   return { ready: usable && !stopping, reasons: stopping ? ['stopping', ...reasons] : reasons }
 }
 
-/* FOLDED:
- * Probes on the data port, because Cloud Foundry knows one port only. They answer from memory.
- * Live never depends on the token server: an outage there must not cause restarts.
- */
-
-interface ProbeOptions {
-  readonly readiness: () => Readiness
+/** Sets the status of the reply. @returns the body */
+export const readyBody = (reply: FastifyReply, { ready, reasons }: Readiness) => {
+  if (!ready) void reply.code(503)
+  const status = ready ? 'UP' : 'DOWN'
+  return reasons.length === 0 ? { status } : { status, reasons }
 }
 
-export const probes = async (app: FastifyInstance, options: ProbeOptions): Promise<void> => {
+export const probes = async (
+  app: FastifyInstance,
+  { readiness }: { readonly readiness: () => Readiness },
+): Promise<void> => {
   const [live, ready] = PATHS
   app.addHook('onRequest', (request, reply, done) => {
-    if ((PATHS as readonly string[]).includes(pathOf(request))) done()
-    else reply.callNotFound()
+    const [path = ''] = (request.raw.url as string).split('?', 1)
+    if (!(PATHS as readonly string[]).includes(path)) {
+      reply.callNotFound()
+      return
+    }
+    const { requestId, correlationId } = request.context.ids
+    void reply.headers({ 'x-request-id': requestId, 'x-correlation-id': correlationId })
+    done()
   })
-  app.get(live, { exposeHeadRoute: true }, (request, reply) => {
-    identify(request, reply)
-    return { status: 'UP' }
-  })
-  app.get(ready, { exposeHeadRoute: true }, (request, reply) => {
-    identify(request, reply)
-    const { ready: isReady, reasons } = options.readiness()
-    if (!isReady) void reply.code(503)
-    const status = isReady ? 'UP' : 'DOWN'
-    return reasons.length === 0 ? { status } : { status, reasons }
-  })
+  app.get(live, { exposeHeadRoute: true }, () => ({ status: 'UP' }))
+  app.get(ready, { exposeHeadRoute: true }, (_request, reply) => readyBody(reply, readiness()))
   app.all('/-/*', (_request, reply) => reply.callNotFound())
 }
 
@@ -79,11 +80,3 @@ const refusal = ({ refused }: KeyState): string | undefined =>
 
 /** Answered as they are written here and in no other spelling that a router takes for the same. */
 const PATHS = ['/-/live', '/-/ready'] as const
-
-const pathOf = (request: FastifyRequest): string =>
-  (request.raw.url as string).split('?', 1)[0] as string
-
-const identify = (request: FastifyRequest, reply: FastifyReply): void => {
-  const { requestId, correlationId } = request.context.ids
-  void reply.headers({ 'x-request-id': requestId, 'x-correlation-id': correlationId })
-}

@@ -9,7 +9,7 @@ import type { BoundKey } from './bound-key.ts'
 import type { Clock } from '../clock.ts'
 import { effectiveSettings } from '../config/effective-settings.ts'
 import type { Config } from '../config/load-config.ts'
-import { ConsoleDoor } from '../console/console.ts'
+import { Console } from '../console/console.ts'
 import type { RequestWatch } from '../console/request-recorder.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Redactor } from '../logging/redaction.ts'
@@ -50,14 +50,14 @@ export const createAdminPort = (
     }),
     log,
     logs,
-    console: createDoor(options, views),
+    console: createConsole(options, views),
   })
 }
 
-const createDoor = (options: AdminPortOptions, views: AdminViews): ConsoleDoor => {
+const createConsole = (options: AdminPortOptions, views: AdminViews): Console => {
   const { config, clock, redactor, userAgent } = options
   const { keys, metrics, watch, lifecycle, readiness } = views
-  return new ConsoleDoor({
+  return new Console({
     watch,
     clock,
     redact: (text) => redactor.redact(text),

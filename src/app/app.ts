@@ -175,7 +175,7 @@ const createObservers = ({ log, accessLog, metrics, watch, clock }: ObserverOpti
     const duration = endedAt - context.startedAt
     const status = response.headersSent ? response.statusCode : undefined
     accessLog.done(request, response, context, endedAt)
-    if (context.denied !== undefined) metrics.denied(context.denied)
+    if (context.denied !== undefined) metrics.denials.add(context.denied)
     if (!isProbe(request)) {
       metrics.requestEnded(request.method as string, status, context, duration)
       watch.done(request, status, context, duration, wall)

@@ -8,7 +8,7 @@ import type { CredentialState } from '../admin/exposition.ts'
 import type { ProxyMetrics } from '../admin/metrics.ts'
 import type { KeyState } from '../admin/readiness.ts'
 import { elapsed, type Instant } from '../clock.ts'
-import type { KeyView } from '../console/console-sample.ts'
+import type { KeyView } from '../console/console-status.ts'
 import { tokenLog, watchCertificate } from '../logging/key-log.ts'
 import type { Route } from '../proxy/route.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
@@ -129,7 +129,7 @@ export class BoundKey {
     this.#refused = undefined
     this.#takenAt = clock.now()
     this.#origin = reading.origin
-    metrics.reload('taken')
+    metrics.reloads.add('taken')
     this.#watchCertificate()
     log.info(`the service key has changed and is in use: ${reading.origin}`)
   }
@@ -172,7 +172,7 @@ export class BoundKey {
   #refuse(problem: string): void {
     const { log, metrics } = this.#options
     if (problem !== this.#refused) {
-      metrics.reload('refused')
+      metrics.reloads.add('refused')
       log.error(
         { reason: problem },
         'the service key has changed, but cannot be used; the old one is kept',

@@ -1,73 +1,60 @@
-/** The console page: its files and its stream of events. Loaded when somebody looks for the first time. */
+/**
+ * The console page and its stream of events, on the admin port. Its files are read when somebody looks
+ * for the first time; who may look is the admin server's business.
+ */
 import type { ServerResponse } from 'node:http'
 import { LiveFeed, type LiveFeedOptions } from './live-feed.ts'
-import { pageFiles } from './page-files.ts'
 
-export interface Console {
-  /** @returns whether there is something at the path; if not, nothing has been sent */
-  answer(path: string, response: ServerResponse): boolean
-  /** Ends every stream. */
-  close(): void
-}
-
-export const createConsole = (options: LiveFeedOptions): Console => {
-  const feed = new LiveFeed(options)
-  const files = new Map(Object.entries(pageFiles()))
-  return {
-    answer(path, response) {
-      if (path === '/console/events') {
-        openFeed(feed, response)
-        return true
-      }
-      const name = path === '/' ? 'index.html' : path.replace(/^\/console\//, '')
-      const text = files.get(name)
-      if (text === undefined) return false
-      const type = TYPES[name.slice(name.lastIndexOf('.') + 1)] as string
-      response.writeHead(200, { ...HEADERS, 'content-type': type })
-      response.end(text)
-      return true
-    },
-    close: () => feed.close(),
-  }
-}
-
-/* FOLDED: All of the console that is there from the start: it loads the rest when somebody knocks. */
-
-export class ConsoleDoor {
-  readonly #options: LiveFeedOptions
-  #opening: Promise<Console> | undefined
+export class Console {
+  readonly #feed: LiveFeed
+  #files: Promise<ReadonlyMap<string, string>> | undefined
   #closed = false
 
   constructor(options: LiveFeedOptions) {
-    this.#options = options
+    this.#feed = new LiveFeed(options)
   }
 
   /**
    * @returns whether there is something at the path; if not, nothing has been sent
-   * @throws if the page cannot be loaded
+   * @throws if the page cannot be read
    */
   async answer(path: string, response: ServerResponse): Promise<boolean> {
-    this.#opening ??= import('./console.ts').then(({ createConsole }) =>
-      createConsole(this.#options),
-    )
-    const console = await this.#opening
-    return !this.#closed && console.answer(path, response)
+    if (this.#closed) return false
+    if (path === '/console/events') {
+      openStream(this.#feed, response)
+      return true
+    }
+    this.#files ??= readFiles()
+    const name = path === '/' ? 'index.html' : path.replace(/^\/console\//, '')
+    const text = (await this.#files).get(name)
+    if (text === undefined) return false
+    const type = TYPES[name.slice(name.lastIndexOf('.') + 1)] as string
+    response.writeHead(200, { ...HEADERS, 'content-type': type }).end(text)
+    return true
   }
 
   /** Ends every stream, so that nothing holds up the end of the program. */
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true
-    const console = await this.#opening
-    console?.close()
+    this.#feed.close()
   }
 }
 
-const openFeed = (feed: LiveFeed, response: ServerResponse): void => {
-  if (feed.isFull) return sendFull(response)
+const openStream = (feed: LiveFeed, response: ServerResponse): void => {
+  if (feed.isFull) {
+    response.writeHead(503, { ...HEADERS, 'retry-after': '10', 'content-type': 'text/plain' })
+    response.end('Too many pages are open.')
+    return
+  }
   // An EventSource tries again by itself after the time of `retry`.
   response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' })
   response.write('retry: 2000\n\n')
   feed.add(response)
+}
+
+const readFiles = async (): Promise<ReadonlyMap<string, string>> => {
+  const { pageFiles } = await import('./page-files.ts')
+  return new Map(Object.entries(pageFiles()))
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -99,9 +86,4 @@ const HEADERS = {
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
-}
-
-const sendFull = (response: ServerResponse): void => {
-  response.writeHead(503, { ...HEADERS, 'retry-after': '10', 'content-type': 'text/plain' })
-  response.end('Too many pages are open.')
 }

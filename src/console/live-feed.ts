@@ -4,8 +4,8 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../clock.ts'
-import { sampleOf, statusOf, type ConsoleViews, type Sample } from './console-sample.ts'
-import { RequestRecorder, type RequestWatch } from './request-recorder.ts'
+import { statusOf, type ConsoleViews } from './console-status.ts'
+import { RequestRecorder, type RequestWatch, type SecondSummary } from './request-recorder.ts'
 
 export interface LiveFeedOptions {
   readonly views: ConsoleViews
@@ -68,8 +68,8 @@ export class LiveFeed {
 
   #tick(): void {
     const { watch, views, clock } = this.#options
-    const recorder = watch.recorder as RequestRecorder
-    const sample = sampleOf(views, clock.now(), recorder.takeSecond())
+    const second = (watch.recorder as RequestRecorder).takeSecond()
+    const sample = { at: clock.now().wall, second, inFlight: views.inFlight() }
     this.#history = [...this.#history, sample].slice(-MAX_HISTORY)
     const update = this.#update([sample], this.#lastTold)
     this.#lastTold = update.requests.at(-1)?.id ?? this.#lastTold
@@ -83,12 +83,11 @@ export class LiveFeed {
 
   #update(samples: readonly Sample[], since: number) {
     const { watch, views } = this.#options
-    const recorder = watch.recorder as RequestRecorder
     return {
       ...statusOf(views, watch.problems()),
       samples,
       // Those of the second that has begun come with its end.
-      requests: recorder.since(since),
+      requests: (watch.recorder as RequestRecorder).since(since),
     }
   }
 
@@ -97,10 +96,15 @@ export class LiveFeed {
   }
 }
 
-type Listener = Pick<
-  ServerResponse,
-  'write' | 'end' | 'destroy' | 'once' | 'writableLength' | 'destroyed'
->
+type Listener = Pick<ServerResponse, 'write' | 'end' | 'destroy' | 'once' | 'writableLength'>
+
+/** What one second had, and the requests in flight at its end. */
+interface Sample {
+  /** Wall ms. */
+  readonly at: number
+  readonly second: SecondSummary
+  readonly inFlight: number
+}
 
 const MAX_LISTENERS = 10
 

@@ -1,7 +1,51 @@
-/** The last requests, and what each second had of them: kept only while somebody looks. */
+/**
+ * Requests on their way out, as the console shows them. The last ones, and what each second had of them,
+ * are kept only while somebody looks: else a request costs a null check. Failures are counted always.
+ */
 import type { IncomingMessage } from 'node:http'
-import { type ErrorCode, errorEntry } from '../errors.ts'
+import { originOf } from '../admin/metrics.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { RequestContext } from '../proxy/request-context.ts'
+
+/** Of one code: so that whoever comes later sees what has happened. */
+export interface SeenProblem {
+  readonly code: ErrorCode
+  readonly count: number
+  /** Wall ms. */
+  readonly lastAt: number
+}
+
+export class RequestWatch {
+  /** There while somebody looks. */
+  recorder: RequestRecorder | undefined
+  readonly #problems = new Map<ErrorCode, SeenProblem>()
+
+  /**
+   * @param status of the answer's head; `undefined`: none was sent
+   * @param durationMs from the head of the request to the end of the answer
+   * @param at wall ms
+   */
+  done(
+    request: IncomingMessage,
+    status: number | undefined,
+    context: RequestContext,
+    durationMs: number,
+    at: number,
+  ): void {
+    if (context.failure !== undefined) this.#note(context.failure, at)
+    this.recorder?.record(request, status, context, durationMs, at)
+  }
+
+  /** One for each code, the latest first. */
+  problems(): readonly SeenProblem[] {
+    return [...this.#problems.values()].toSorted((a, b) => b.lastAt - a.lastAt)
+  }
+
+  #note(code: ErrorCode, lastAt: number): void {
+    const count = (this.#problems.get(code)?.count ?? 0) + 1
+    this.#problems.set(code, { code, count, lastAt })
+  }
+}
 
 /** What one second had. */
 export interface SecondSummary {
@@ -18,7 +62,14 @@ export class RequestRecorder {
   #finished = 0
   #lastId = 0
 
-  record({ request, status, context, durationMs, at }: DoneRequest): void {
+  /** @see RequestWatch.done */
+  record(
+    request: IncomingMessage,
+    status: number | undefined,
+    context: RequestContext,
+    durationMs: number,
+    at: number,
+  ): void {
     this.#durations[this.#finished % MAX_DURATIONS] = durationMs
     this.#finished += 1
     this.#lastId += 1
@@ -29,7 +80,7 @@ export class RequestRecorder {
       method: request.method as string,
       path: pathOf(request.url as string),
       status: status ?? null,
-      origin: originOf(context, status),
+      origin: originOf(context.failure, status),
       totalMs: tenths(durationMs),
       apiMs:
         sentAt === undefined || respondedAt === undefined ? null : tenths(respondedAt - sentAt),
@@ -59,50 +110,6 @@ export class RequestRecorder {
   }
 }
 
-/* FOLDED:
- * Where requests pass by on their way out. While nobody looks, a request costs a null check; only a
- * failure is counted, by its code, so that whoever comes later sees what has happened.
- */
-
-export interface SeenProblem {
-  readonly code: ErrorCode
-  readonly count: number
-  /** Wall ms. */
-  readonly lastAt: number
-}
-
-export class RequestWatch {
-  /** There while somebody looks. */
-  recorder: RequestRecorder | undefined
-  readonly #problems = new Map<ErrorCode, SeenProblem>()
-
-  /**
-   * @param status of the answer's head; `undefined`: none was sent
-   * @param durationMs from the head of the request to the end of the answer
-   * @param at wall ms
-   */
-  done(
-    request: IncomingMessage,
-    status: number | undefined,
-    context: RequestContext,
-    durationMs: number,
-    at: number,
-  ): void {
-    if (context.failure !== undefined) this.#note(context.failure, at)
-    this.recorder?.record({ request, status, context, durationMs, at })
-  }
-
-  /** One for each code, the latest first. */
-  problems(): readonly SeenProblem[] {
-    return [...this.#problems.values()].toSorted((a, b) => b.lastAt - a.lastAt)
-  }
-
-  #note(code: ErrorCode, lastAt: number): void {
-    const count = (this.#problems.get(code)?.count ?? 0) + 1
-    this.#problems.set(code, { code, count, lastAt })
-  }
-}
-
 /** One request that is done, as the console shows it. Never a query, header field or body. */
 interface SeenRequest {
   /** Counts up; tells what is new. */
@@ -127,24 +134,11 @@ interface SeenRequest {
 /** Of a second; at more of them the last ones stand for all. */
 const MAX_DURATIONS = 4_096
 
-/** A request at the moment it is done. */
-interface DoneRequest {
-  readonly request: IncomingMessage
-  readonly status: number | undefined
-  readonly context: RequestContext
-  readonly durationMs: number
-  /** Wall ms. */
-  readonly at: number
-}
-
 /** Filters of OData carry personal data, and other forms than a path may hold passwords. */
 const pathOf = (target: string): string =>
   target.startsWith('/') ? (target.split(/[?#]/, 1)[0] as string).slice(0, MAX_PATH) : '(no path)'
 
-const originOf = ({ failure }: RequestContext, status: number | undefined): string => {
-  if (failure !== undefined) return errorEntry(failure).origin
-  return status === undefined ? 'caller' : 'api'
-}
+const MAX_PATH = 200
 
 const tenths = (ms: number): number => Math.round(ms * 10) / 10
 
@@ -155,5 +149,3 @@ const percentile = (sorted: Float64Array, share: number): number | null => {
   const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]
   return value === undefined ? null : tenths(value)
 }
-
-const MAX_PATH = 200

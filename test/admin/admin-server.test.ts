@@ -24,7 +24,7 @@ const open = async (t: Test, changes: Partial<AdminOptions> = {}) => {
     expose: async (accept) => ({ contentType: 'text/plain; version=0.0.4', text: `${accept}` }),
     log,
     logs: [],
-    console: { answer: async () => false, close: async () => {} },
+    console: { answer: async () => false, close: () => {} },
     ...changes,
   })
   await app.listen({ port: 0, host: '127.0.0.1' })

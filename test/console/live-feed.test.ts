@@ -2,8 +2,8 @@
 import t from 'tap'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { statusOf, type ConsoleViews } from '../../src/console/console-sample.ts'
-import { ConsoleDoor } from '../../src/console/console.ts'
+import { statusOf, type ConsoleViews } from '../../src/console/console-status.ts'
+import { Console } from '../../src/console/console.ts'
 import { LiveFeed } from '../../src/console/live-feed.ts'
 import { RequestRecorder, RequestWatch } from '../../src/console/request-recorder.ts'
 import { openRequestContext, type RequestContext } from '../../src/proxy/request-context.ts'
@@ -13,13 +13,13 @@ import { ManualClock } from '../fixtures/manual-clock.ts'
 const arrival = (url: string, method = 'GET'): IncomingMessage =>
   ({ url, method, headers: { 'x-correlation-id': 'c-1' } }) as unknown as IncomingMessage
 
-const journalOf = (url: string, changes: Partial<RequestContext> = {}): RequestContext => ({
+const contextOf = (url: string, changes: Partial<RequestContext> = {}): RequestContext => ({
   ...openRequestContext(arrival(url), 0, noTracing.open),
   ...changes,
 })
 
 const record = (recorder: RequestRecorder, url: string, durationMs = 1, status = 200): void =>
-  recorder.record({ request: arrival(url), status, context: journalOf(url), durationMs, at: 5 })
+  recorder.record(arrival(url), status, contextOf(url), durationMs, 5)
 
 t.test('a request is shown without its query, or what may hold a password', async (t) => {
   const recorder = new RequestRecorder()
@@ -39,11 +39,11 @@ t.test('a request is shown without its query, or what may hold a password', asyn
 t.test('times, token, origin and id of a request are kept', async (t) => {
   const recorder = new RequestRecorder()
   const request = arrival('/Vendor', 'PATCH')
-  const sent = journalOf('/Vendor', { sentAt: 10, respondedAt: 32.26, token: 'waited' })
-  recorder.record({ request, status: 204, context: sent, durationMs: 40.04, at: 7 })
-  const failed = journalOf('/Vendor', { failure: 'token_unavailable', sentAt: 10 })
-  recorder.record({ request, status: 503, context: failed, durationMs: 1, at: 8 })
-  recorder.record({ request, status: undefined, context: journalOf('/'), durationMs: 1, at: 9 })
+  const sent = contextOf('/Vendor', { sentAt: 10, respondedAt: 32.26, token: 'waited' })
+  recorder.record(request, 204, sent, 40.04, 7)
+  const failed = contextOf('/Vendor', { failure: 'token_unavailable', sentAt: 10 })
+  recorder.record(request, 503, failed, 1, 8)
+  recorder.record(request, undefined, contextOf('/'), 1, 9)
   t.match(recorder.since(0), [
     {
       id: 1,
@@ -88,7 +88,7 @@ t.test('percentiles are those of the second, by nearest rank', async (t) => {
 t.test('failures are counted by code, also while nobody looks', async (t) => {
   const watch = new RequestWatch()
   const fail = (failure: 'not_allowed' | 'stopping', at: number): void =>
-    watch.done(arrival('/'), 503, journalOf('/', { failure }), 1, at)
+    watch.done(arrival('/'), 503, contextOf('/', { failure }), 1, at)
   fail('not_allowed', 1)
   fail('stopping', 2)
   t.same(
@@ -96,7 +96,7 @@ t.test('failures are counted by code, also while nobody looks', async (t) => {
     ['stopping', 'not_allowed'],
   )
   fail('not_allowed', 3)
-  watch.done(arrival('/'), 200, journalOf('/'), 1, 4)
+  watch.done(arrival('/'), 200, contextOf('/'), 1, 4)
   t.same(watch.problems(), [
     { code: 'not_allowed', count: 2, lastAt: 3 },
     { code: 'stopping', count: 1, lastAt: 2 },
@@ -149,7 +149,7 @@ const openFeed = () => {
     feed.add(listener as unknown as ServerResponse)
     return listener
   }
-  const pass = (url: string): void => watch.done(arrival(url), 200, journalOf(url), 1, 1)
+  const pass = (url: string): void => watch.done(arrival(url), 200, contextOf(url), 1, 1)
   return { clock, watch, feed, join, pass, views }
 }
 
@@ -251,7 +251,13 @@ t.test('ten may listen', async (t) => {
   t.equal(listeners[9]?.listenerCount('close'), 0)
 })
 
-t.test('a console that is closed before anybody looked is never loaded', async (t) => {
-  const door = new ConsoleDoor({} as never)
-  await t.resolves(door.close())
-})
+t.test(
+  'a console can be closed before anybody looked, and answers nothing after that',
+  async (t) => {
+    const console = new Console({} as never)
+    t.doesNotThrow(() => console.close())
+    for (const path of ['/', '/console/events']) {
+      t.equal(await console.answer(path, {} as never), false)
+    }
+  },
+)

@@ -7,7 +7,7 @@ import { createLogger } from '../../src/logging/logger.ts'
 import type { RequestContext } from '../../src/proxy/request-context.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 
-const JOURNAL: RequestContext = {
+const CONTEXT: RequestContext = {
   ids: { requestId: 'request', correlationId: 'correlation' },
   path: '/Vendor',
   startedAt: 1_000,
@@ -55,7 +55,7 @@ const record = async (scene: Scene) => {
   Object.defineProperty(response, 'writableFinished', { value: finished })
   const { opened, done } = accessLog({ log, query: false, caller: false, ...options })
   opened(request)
-  done(request, response, { ...JOURNAL, ...context }, 1_012.3456)
+  done(request, response, { ...CONTEXT, ...context }, 1_012.3456)
   t.equal(lines.length, 1)
   return JSON.parse(lines.join('')) as Record<string, unknown>
 }
@@ -117,7 +117,7 @@ t.test('a line that is below the level costs nothing', async (t) => {
   const log = await createLogger({ level: 'warn', format: 'json', destination })
   const request = requestFor('/Vendor', {})
   const { done } = accessLog({ log, query: false, caller: false })
-  done(request, new ServerResponse(request), JOURNAL, 1_012)
+  done(request, new ServerResponse(request), CONTEXT, 1_012)
   t.same(lines, [])
 })
 

@@ -83,18 +83,19 @@ const block = (text) => {
 }
 
 const table = (lines) => {
-  const row = (line, name, attributes) => {
-    const cells = line.split(/(?<!\\)\|/).slice(1, -1)
-    const texts = cells.map((cell) => element(name, attributes, ...prose(cell.trim())))
-    return element('tr', {}, ...texts)
-  }
   const [head, ...body] = lines.filter((line) => !/^\|[\s|:-]+$/.test(line))
   return element(
     'table',
     {},
-    element('thead', {}, row(head, 'th', { scope: 'col' })),
-    element('tbody', {}, ...body.map((line) => row(line, 'td'))),
+    element('thead', {}, tableRow(head, 'th', { scope: 'col' })),
+    element('tbody', {}, ...body.map((line) => tableRow(line, 'td'))),
   )
+}
+
+const tableRow = (line, name, attributes) => {
+  const cells = line.split(/(?<!\\)\|/).slice(1, -1)
+  const texts = cells.map((cell) => element(name, attributes, ...prose(cell.trim())))
+  return element('tr', {}, ...texts)
 }
 
 const open = (code) => {

@@ -1,11 +1,10 @@
-/** What the console shows, taken from read-only views once per second. No secret is among it. */
+/** What the console shows as it is at the moment, from read-only views. No secret is among it. */
 import type { CredentialState } from '../admin/exposition.ts'
 import type { KeyState, Readiness } from '../admin/readiness.ts'
-import type { TallyEntry } from '../admin/metrics.ts'
-import type { Instant } from '../clock.ts'
+import type { TallyEntry } from '../admin/counters.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { TokenTimeline } from '../token/token-source.ts'
-import type { SecondSummary, SeenProblem } from './request-recorder.ts'
+import type { SeenProblem } from './request-recorder.ts'
 
 /** What one service key is and where it leads. */
 export interface KeyView {
@@ -23,7 +22,12 @@ export interface KeyView {
 export interface ConsoleViews {
   /** Name and version. */
   readonly program: string
-  readonly settings: () => readonly EffectiveSetting[]
+  /** As they are in effect. */
+  readonly settings: () => readonly {
+    readonly name: string
+    readonly value: string
+    readonly isDefault: boolean
+  }[]
   readonly keys: () => readonly KeyView[]
   readonly readiness: () => Readiness
   readonly phase: () => Phase
@@ -31,20 +35,6 @@ export interface ConsoleViews {
   readonly answers: () => readonly TallyEntry[]
 }
 
-export interface Sample {
-  /** Wall ms. */
-  readonly at: number
-  readonly second: SecondSummary
-  readonly inFlight: number
-}
-
-export const sampleOf = (views: ConsoleViews, now: Instant, second: SecondSummary): Sample => ({
-  at: now.wall,
-  second,
-  inFlight: views.inFlight(),
-})
-
-/** Everything that is shown as it is at the moment. */
 export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) => ({
   phase: views.phase(),
   readiness: views.readiness(),
@@ -53,28 +43,14 @@ export const statusOf = (views: ConsoleViews, problems: readonly SeenProblem[]) 
   problems,
 })
 
-/** A setting as it is in effect. */
-interface EffectiveSetting {
-  readonly name: string
-  readonly value: string
-  readonly isDefault: boolean
-}
-
-const keyStatus = ({ state, ...key }: KeyView) => {
-  const { name, token, refused } = state
+const keyStatus = ({ state: { name, token, refused }, ...key }: KeyView) => {
   const { freshness, idle, waiters, lastOutcome } = token
-  const failure = 'reason' in lastOutcome ? lastOutcome : undefined
+  const reason = 'reason' in lastOutcome ? lastOutcome.reason : null
   return {
     ...key,
     name,
     refused: refused ?? null,
-    token: {
-      freshness,
-      idle,
-      waiters,
-      outcome: lastOutcome.kind,
-      reason: failure?.reason ?? null,
-    },
+    token: { freshness, idle, waiters, outcome: lastOutcome.kind, reason },
   }
 }
 
