@@ -185,7 +185,7 @@ export class BoundKey {
     const { log, clock } = this.#options
     const { validity } = this.#snapshot
     this.#endCertificateWatch?.()
-    this.#endCertificateWatch = validity && watchCertificate({ log, clock, validity })
+    this.#endCertificateWatch = validity && watchCertificate(log, clock, validity)
   }
 }
 

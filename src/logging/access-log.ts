@@ -1,4 +1,7 @@
-/** One line per request, when its connection is done with it: answered or given up. */
+/**
+ * One line per request, when its connection is done with it: answered or given up. Queries and where the
+ * caller sits are personal data, and left out unless settings ask for them.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { pathOf } from '../policy/request-target.ts'
@@ -57,29 +60,6 @@ export const accessLog = ({ log, query, caller }: AccessLogOptions): AccessLog =
   }
 }
 
-/**
- * @param environment with `VCAP_APPLICATION` and `CF_INSTANCE_INDEX`, on Cloud Foundry
- * @returns nothing elsewhere
- */
-export const cloudFoundryFields = (
-  environment: Readonly<Record<string, string | undefined>>,
-): Readonly<Record<string, string>> => {
-  const application = parse(environment['VCAP_APPLICATION'] ?? '')
-  if (typeof application !== 'object' || application === null) return {}
-  const values = application as Readonly<Record<string, unknown>>
-  const fields: Record<string, string> = { component_type: 'application' }
-  for (const [name, source] of Object.entries(FIELDS)) {
-    const value = values[source]
-    if (typeof value === 'string') fields[name] = value
-  }
-  const index = environment['CF_INSTANCE_INDEX'] ?? values['instance_index']
-  if (typeof index === 'string' || typeof index === 'number') {
-    fields['component_instance'] = String(index)
-    fields['source_instance'] = String(index)
-  }
-  return fields
-}
-
 const levelOf = (target: string, context: RequestContext): 'debug' | 'info' | 'warn' => {
   if (target.startsWith(PROBE_PATH)) return 'debug'
   return context.failure === undefined ? 'info' : 'warn'
@@ -131,22 +111,3 @@ const text = (name: string, value: string | string[] | undefined): string =>
 
 /** What SAP's logging libraries write in place of a value. */
 const REDACTED = 'redacted'
-
-const parse = (json: string): unknown => {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
-}
-
-/* FOLDED: Fields by which SAP's logging services tell apps and their instances apart. Pure. */
-
-const FIELDS: Readonly<Record<string, string>> = {
-  component_id: 'application_id',
-  component_name: 'application_name',
-  space_id: 'space_id',
-  space_name: 'space_name',
-  organization_id: 'organization_id',
-  organization_name: 'organization_name',
-}

@@ -1,4 +1,7 @@
-/** Token fetches in the log: the first failure of a kind at once, then once a minute, then the recovery. */
+/**
+ * What goes on beside the requests, in the log: token fetches, a certificate that is about to expire, lost
+ * traces. What goes on failing is said at once, and then only now and again.
+ */
 import type { Logger } from 'pino'
 import { type Clock, elapsed, type Instant } from '../clock.ts'
 import { expiryUrgency, type Validity } from '../outbound/certificates.ts'
@@ -14,7 +17,11 @@ interface TokenLogOptions {
   readonly redactor: Redactor
 }
 
-/** @returns an observer of fetch outcomes */
+/**
+ * The first failure of a kind at once, then once a minute, then the recovery.
+ *
+ * @returns an observer of fetch outcomes
+ */
 export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) => {
   let failures = 0
   let logged: { readonly kind: string; readonly at: Instant } | undefined
@@ -39,35 +46,37 @@ export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) =
   }
 }
 
-interface CertificateLogOptions {
-  readonly log: Logger
-  readonly clock: Clock
-  readonly validity: Validity
-}
-
-/** Checks now and every hour. @returns ends the checks */
-export const watchCertificate = ({ log, clock, validity }: CertificateLogOptions): (() => void) => {
+/**
+ * Says that the client certificate of an X.509 key is about to expire: checks now and every hour.
+ *
+ * @returns ends the checks
+ */
+export const watchCertificate = (log: Logger, clock: Clock, validity: Validity): (() => void) => {
   let cancel: (() => void) | undefined
   const check = (): void => {
     const { wall } = clock.now()
     const urgency = expiryUrgency(validity, wall)
     if (urgency !== 'none') {
       const expiry = new Date(validity.notAfter).toISOString()
-      const hours_left = Math.floor((validity.notAfter - wall) / CHECK_MS)
+      const hours_left = Math.floor((validity.notAfter - wall) / HOUR_MS)
       log[urgency]({ expiry, hours_left }, 'the client certificate of the service key expires soon')
     }
-    cancel = clock.schedule(CHECK_MS, check)
+    cancel = clock.schedule(HOUR_MS, check)
   }
   check()
   return () => cancel?.()
 }
 
-/** @returns an observer of what went wrong */
+/**
+ * Says that spans are lost: the first time, then once a minute.
+ *
+ * @returns an observer of what went wrong
+ */
 export const tracingLog = (log: Logger, clock: Clock): ((reason: string) => void) => {
   let logged: Instant | undefined
   return (reason) => {
     const now = clock.now()
-    if (logged !== undefined && elapsed(logged, now) < TRACING_REPEAT_MS) return
+    if (logged !== undefined && elapsed(logged, now) < REPEAT_MS) return
     logged = now
     log.warn({ reason }, 'traces are lost')
   }
@@ -83,10 +92,4 @@ const ADVICE = {
 
 const REPEAT_MS = 60_000
 
-/* FOLDED: Says in the log that the client certificate of an X.509 key is about to expire, before it does. */
-
-const CHECK_MS = 3_600_000
-
-/* FOLDED: Says in the log that spans are lost: the first time, then once a minute. */
-
-const TRACING_REPEAT_MS = 60_000
+const HOUR_MS = 3_600_000

@@ -32,11 +32,21 @@ export const createLogger = async ({
   )
 
 /**
- * @returns a function that writes a line if its level is enabled
+ * For lines whose JSON is at hand already. pino walks through an object for each line, which was a fifth
+ * of what a request costs; here a line is put together from what pino keeps ready for the same logger:
+ * level, time, fields of all lines, destination. Its symbols are there for such uses.
+ *
+ * @returns a function that writes a line, whatever the level of the logger
  * @param log for the life of the function
  */
 export const lineWriter = (log: Logger) => {
-  const { levels, time, bindings, stream } = internalsOf(log)
+  const all = log as unknown as Readonly<Record<symbol, unknown>>
+  const { lsCacheSym, timeSym, chindingsSym, streamSym } = pino.symbols
+  /** The beginning of a line by number of the level. */
+  const levels = all[lsCacheSym] as Readonly<Record<number, string>>
+  const time = all[timeSym] as () => string
+  const bindings = all[chindingsSym] as string
+  const stream = all[streamSym] as DestinationStream
   const { values } = log.levels
   /** @param fields JSON that begins with a comma */
   return (level: Level, fields: string): void => {
@@ -44,9 +54,8 @@ export const lineWriter = (log: Logger) => {
   }
 }
 
-/* FOLDED: When a line was written, as SAP's logging services want it: readable, and for putting in order. */
-
 /**
+ * When a line was written, as SAP's logging services want it: readable, and for putting in order.
  * `written_ts` counts nanoseconds. No clock here is that fine, so what is below the millisecond only
  * keeps the order of lines within one.
  *
@@ -77,6 +86,31 @@ export const timestamps = (wall: () => number): (() => string) => {
   }
 }
 
+/**
+ * Fields by which SAP's logging services tell apps and their instances apart.
+ *
+ * @param environment with `VCAP_APPLICATION` and `CF_INSTANCE_INDEX`, on Cloud Foundry
+ * @returns nothing elsewhere
+ */
+export const cloudFoundryFields = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> => {
+  const application = parse(environment['VCAP_APPLICATION'] ?? '')
+  if (typeof application !== 'object' || application === null) return {}
+  const values = application as Readonly<Record<string, unknown>>
+  const fields: Record<string, string> = { component_type: 'application' }
+  for (const [name, source] of Object.entries(FIELDS)) {
+    const value = values[source]
+    if (typeof value === 'string') fields[name] = value
+  }
+  const index = environment['CF_INSTANCE_INDEX'] ?? values['instance_index']
+  if (typeof index === 'string' || typeof index === 'number') {
+    fields['component_instance'] = String(index)
+    fields['source_instance'] = String(index)
+  }
+  return fields
+}
+
 /** Loaded only where it is used: the terminal view costs start-up time. */
 const prettyStream = async (
   destination: DestinationStream,
@@ -98,27 +132,20 @@ const FOR_MACHINES = 'type,direction,written_ts,trace_id,span_id,remote_ip,x_for
 
 const IN_MESSAGE = 'request_id,correlation_id,method,request,response_status'
 
-const internalsOf = (log: Logger): Internals => {
-  const all = log as unknown as Readonly<Record<symbol, unknown>>
-  const { lsCacheSym, timeSym, chindingsSym, streamSym } = pino.symbols
-  return {
-    levels: all[lsCacheSym] as Internals['levels'],
-    time: all[timeSym] as Internals['time'],
-    bindings: all[chindingsSym] as string,
-    stream: all[streamSym] as Internals['stream'],
-  }
+/** Name of a field → that in `VCAP_APPLICATION`. */
+const FIELDS: Readonly<Record<string, string>> = {
+  component_id: 'application_id',
+  component_name: 'application_name',
+  space_id: 'space_id',
+  space_name: 'space_name',
+  organization_id: 'organization_id',
+  organization_name: 'organization_name',
 }
 
-/* FOLDED:
- * Lines whose JSON is at hand already. pino walks through an object for each line, which was a fifth
- * of what a request costs; here a line is put together from what pino keeps ready for the same logger:
- * level, time, fields of all lines, destination. Its symbols are there for such uses.
- */
-
-interface Internals {
-  /** The beginning of a line by number of the level. */
-  readonly levels: Readonly<Record<number, string>>
-  readonly time: () => string
-  readonly bindings: string
-  readonly stream: { write(line: string): void }
+const parse = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
 }

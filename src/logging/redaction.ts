@@ -28,26 +28,24 @@ export class Redactor {
     this.#update()
   }
 
-  #update(): void {
-    this.#forms = [...this.#kept, ...this.#secrets, ...this.#tokens]
-      .flatMap(formsOf)
-      .toSorted(byLength)
-  }
-
   redact(line: string): string {
     return this.#forms.reduce(
       (text, form) => (text.includes(form) ? text.replaceAll(form, REPLACEMENT) : text),
       line,
     )
   }
+
+  #update(): void {
+    this.#forms = [...this.#kept, ...this.#secrets, ...this.#tokens]
+      .flatMap(formsOf)
+      .toSorted(byLength)
+  }
 }
 
-/* FOLDED:
+/**
  * Log lines on their way out of the process, without secrets. Many lines are looked through at once,
  * which costs a fraction of looking through each.
- */
-
-/**
+ *
  * @param stream its errors are swallowed from now on: a reader that is gone is nobody's business here
  * @returns takes whole lines, any number of them at once
  */
@@ -69,6 +67,9 @@ export const redactedLines = (stream: Writable, redactor: Redactor): Writable =>
 const appended = (values: readonly string[], value: string, max: number): readonly string[] =>
   value.length < MIN_LENGTH || values.includes(value) ? values : [...values, value].slice(-max)
 
+/** Shorter values would blot out ordinary words. */
+const MIN_LENGTH = 8
+
 /** Credentials of all keys, and of those they replace. */
 const MAX_SECRETS = 16
 
@@ -89,6 +90,3 @@ const formsOf = (secret: string): readonly string[] => [
 const byLength = (a: string, b: string): number => b.length - a.length
 
 const REPLACEMENT = '[redacted]'
-
-/** Shorter values would blot out ordinary words. */
-const MIN_LENGTH = 8

@@ -28,7 +28,7 @@ const open = async () => {
   const log = await createLogger({ level: 'info', format: 'json', destination })
   const clock = new ManualClock()
   const observe = tokenLog({ log, clock, tokenHost: 'acme.example', redactor })
-  return { observe, clock, records, redactor }
+  return { observe, log, clock, records, redactor }
 }
 
 t.test('a token is reported by its lifetime, never by its value', async (t) => {
@@ -102,20 +102,14 @@ t.test('the recovery is told, and the next failure is a first one again', async 
 const HOUR_MS = 3_600_000
 
 t.test('warns before the certificate expires, every hour, until it is stopped', async (t) => {
-  const lines: Record<string, unknown>[] = []
-  const clock = new ManualClock()
-  const log = await createLogger({
-    level: 'info',
-    format: 'json',
-    destination: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
-  })
+  const { log, clock, records } = await open()
   const notBefore = clock.now().wall
   const validity = { notBefore, notAfter: notBefore + 100 * HOUR_MS }
-  const stop = watchCertificate({ log, clock, validity })
+  const stop = watchCertificate(log, clock, validity)
   await clock.advance(28 * HOUR_MS)
-  t.same(lines, [], 'nothing while there is time')
+  t.same(records, [], 'nothing while there is time')
   await clock.advance(HOUR_MS)
-  t.match(lines, [
+  t.match(records, [
     {
       level: 'warn',
       expiry: new Date(validity.notAfter).toISOString(),
@@ -124,7 +118,7 @@ t.test('warns before the certificate expires, every hour, until it is stopped', 
     },
   ])
   await clock.advance(48 * HOUR_MS)
-  t.match(lines.at(-1), { level: 'error', hours_left: 23 })
+  t.match(records.at(-1), { level: 'error', hours_left: 23 })
   stop()
   t.equal(clock.pending, 0)
 })

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { cloudFoundryFields } from '../../src/logging/access-log.ts'
 import { tracingLog } from '../../src/logging/key-log.ts'
 import { BatchedDestination } from '../../src/logging/log-destination.ts'
 import {
+  cloudFoundryFields,
   createLogger,
   lineWriter,
   type LoggerOptions,

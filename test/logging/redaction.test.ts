@@ -67,11 +67,9 @@ t.test('a secret to keep is known for good, whenever it was told', async (t) => 
   t.equal(redactor.redact('kept-secret-1 kept-secret-2'), '[redacted] [redacted]')
 })
 
-const SECRETOfRedactedLines = 's3cret-of-the-key'
-
 const open = () => {
   const redactor = new Redactor()
-  redactor.addSecret(SECRETOfRedactedLines)
+  redactor.addSecret(SECRET)
   const written: string[] = []
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -84,8 +82,8 @@ const open = () => {
 
 t.test('secrets are cut out of every line of many', async (t) => {
   const { lines, written } = open()
-  lines.write(`a ${SECRETOfRedactedLines} b\nc\n${SECRETOfRedactedLines}\n`)
-  lines.write(Buffer.from(`as bytes: ${SECRETOfRedactedLines}\n`))
+  lines.write(`a ${SECRET} b\nc\n${SECRET}\n`)
+  lines.write(Buffer.from(`as bytes: ${SECRET}\n`))
   t.same(written, ['a [redacted] b\nc\n[redacted]\n', 'as bytes: [redacted]\n'])
 })
 
