@@ -1,6 +1,6 @@
 /**
- * The certificate authorities to trust when there are extra ones. Naming any to Node replaces its
- * own set, and with it what `NODE_EXTRA_CA_CERTS` added, so all of them are put together here.
+ * Certificates of both sides: the authorities to trust when there are extra ones, and from when to when
+ * that of a client can be used. TLS itself is Node's.
  */
 import { X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
@@ -20,6 +20,10 @@ interface Authorities {
   readonly problems: readonly string[]
 }
 
+/**
+ * Naming any to Node replaces its own set, and with it what `NODE_EXTRA_CA_CERTS` added, so all of them
+ * are put together here.
+ */
 export const loadAuthorities = ({
   caFile,
   environment,
@@ -37,9 +41,7 @@ export const loadAuthorities = ({
   return { certificates: [...rootCertificates, ...known, ...added], problems: [] }
 }
 
-/* FOLDED: From when to when a client certificate can be used, and how urgent its end is. Pure. */
-
-/** Wall clock, in ms. */
+/** When a client certificate can be used, by the wall clock in ms. */
 export interface Validity {
   readonly notBefore: number
   readonly notAfter: number

@@ -49,14 +49,17 @@ export const loadProxies = (environment: Environment): OutboundProxies => {
   }
 }
 
-/* FOLDED: Where a URL leads, as sockets want it. Pure. */
-
-/** `[::1]` → `::1` */
+/** The host of a URL as sockets want it: `[::1]` → `::1` */
 export const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
 
-/** The one that is written, or else that of the scheme. */
+/** The port that is written, or else that of the scheme. */
 export const portOf = ({ port, protocol }: Pick<URL, 'port' | 'protocol'>): number =>
   Number(port || (protocol === 'https:' ? 443 : 80))
+
+interface Variable {
+  readonly name: string
+  readonly value: string
+}
 
 /** An empty variable counts as unset. */
 const read = (environment: Environment, name: string): Variable | undefined =>
@@ -81,11 +84,6 @@ const direct = (url: URL, noProxy: readonly string[]): boolean =>
 
 /** Shorter ones would blot out ordinary words, and protect nothing. */
 const MIN_SECRET = 8
-
-interface Variable {
-  readonly name: string
-  readonly value: string
-}
 
 const proxyOf = (url: URL, variable: string): OutboundProxy => {
   const credential = `${decodeURIComponent(url.username)}:${passwordOf(url)}`

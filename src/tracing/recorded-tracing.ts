@@ -61,7 +61,35 @@ export const recordTraces = ({ version, onProblem, clock }: TracingOptions): Tra
   }
 }
 
-export class RecordedTrace implements RequestTrace {
+const NAME = 'service-key-proxy'
+
+/** The SDK would tell its own global logger, which says nothing by default. */
+const watched = (exporter: SpanExporter, onProblem: (reason: string) => void): SpanExporter => ({
+  export(spans, done) {
+    exporter.export(spans, (result) => {
+      if (result.error !== undefined) onProblem(`no delivery (${codeOf(result.error)})`)
+      done(result)
+    })
+  },
+  shutdown: () => exporter.shutdown(),
+})
+
+/** An HTTP status or the code of a network error; the text could hold more than a log may. */
+const codeOf = (error: Error & { code?: unknown }): string =>
+  typeof error.code === 'number' ? `status ${error.code}` : systemCode(error.cause ?? error)
+
+const PROBE_PATH = '/-/'
+
+/** For handing over the last spans: stopping must not hang on their receiver. */
+const STOP_MS = 2_000
+
+const NEVER = new AbortController().signal
+
+/**
+ * Spans of one request: that of the server, and that of the exchange with the API. Queries are left
+ * out: OData filters carry personal data.
+ */
+class RecordedTrace implements RequestTrace {
   readonly traceId: string
   readonly spanId: string
   readonly continued: boolean
@@ -99,7 +127,7 @@ export class RecordedTrace implements RequestTrace {
     const options = { kind: SpanKind.CLIENT, attributes }
     this.#client = this.#tracer.startSpan(this.#method, options, this.#context)
     const { traceId, spanId, traceFlags } = this.#client.spanContext()
-    return formatTraceparent({ traceId, spanId, sampled: traceFlags !== NOT_SAMPLED })
+    return formatTraceparent({ traceId, spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 })
   }
 
   end(result: TraceResult): void {
@@ -118,20 +146,24 @@ export class RecordedTrace implements RequestTrace {
   }
 }
 
-const NAME = 'service-key-proxy'
+const contextOf = (traceparent: unknown): Context => {
+  const parent = parseTraceparent(traceparent)
+  if (parent === undefined) return ROOT_CONTEXT
+  const { traceId, spanId, sampled } = parent
+  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true })
+}
 
-/** The SDK would tell its own global logger, which says nothing by default. */
-const watched = (exporter: SpanExporter, onProblem: (reason: string) => void): SpanExporter => ({
-  export(spans, done) {
-    exporter.export(spans, (result) => {
-      if (result.error !== undefined) onProblem(`no delivery (${codeOf(result.error)})`)
-      done(result)
-    })
-  },
-  shutdown: () => exporter.shutdown(),
-})
-
-const PROBE_PATH = '/-/'
+/** An answer is an error of the server from 500 on, of the client from 400 on, by convention. */
+const finish = (span: Span, { status, failure }: TraceResult, errorsFrom: number): void => {
+  if (status !== undefined) span.setAttribute('http.response.status_code', status)
+  const isError = status === undefined || status >= errorsFrom
+  if (failure !== undefined || isError) {
+    span.setAttribute('error.type', failure ?? String(status ?? 'caller_gone'))
+  }
+  if (isError) span.setStatus({ code: SpanStatusCode.ERROR })
+  span.end()
+}
 
 const tracedGrant = (tracer: Tracer, grant: TokenGrant, endpoint: URL): TokenGrant => ({
   async request(signal) {
@@ -150,38 +182,3 @@ const tracedGrant = (tracer: Tracer, grant: TokenGrant, endpoint: URL): TokenGra
     return outcome
   },
 })
-
-/** For handing over the last spans: stopping must not hang on their receiver. */
-const STOP_MS = 2_000
-
-const NEVER = new AbortController().signal
-
-/** An HTTP status or the code of a network error; the text could hold more than a log may. */
-const codeOf = (error: Error & { code?: unknown }): string =>
-  typeof error.code === 'number' ? `status ${error.code}` : systemCode(error.cause ?? error)
-
-const contextOf = (traceparent: unknown): Context => {
-  const parent = parseTraceparent(traceparent)
-  if (parent === undefined) return ROOT_CONTEXT
-  const { traceId, spanId, sampled } = parent
-  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true })
-}
-
-/* FOLDED:
- * Spans of one request: that of the server, and that of the exchange with the API. Queries are left
- * out: OData filters carry personal data.
- */
-
-const NOT_SAMPLED: number = TraceFlags.NONE
-
-/** An answer is an error of the server from 500 on, of the client from 400 on, by convention. */
-const finish = (span: Span, { status, failure }: TraceResult, errorsFrom: number): void => {
-  if (status !== undefined) span.setAttribute('http.response.status_code', status)
-  const isError = status === undefined || status >= errorsFrom
-  if (failure !== undefined || isError) {
-    span.setAttribute('error.type', failure ?? String(status ?? 'caller_gone'))
-  }
-  if (isError) span.setStatus({ code: SpanStatusCode.ERROR })
-  span.end()
-}

@@ -33,6 +33,9 @@ export interface RequestTrace {
   end(result: TraceResult): void
 }
 
+/** How a request that arrives gets its trace. */
+export type OpenTrace = (method: string, traceparent: unknown, target: string) => RequestTrace
+
 interface TraceParent {
   readonly traceId: string
   readonly spanId: string
@@ -48,9 +51,6 @@ export const parseTraceparent = (value: unknown): TraceParent | undefined => {
 
 export const formatTraceparent = ({ traceId, spanId, sampled }: TraceParent): string =>
   `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
-
-/** How a request that arrives gets its trace. */
-export type OpenTrace = (method: string, traceparent: unknown, target: string) => RequestTrace
 
 /** Passes on the caller's `traceparent` as it is, or a new one that says "not recorded". */
 export const passTrace = (traceparent: unknown): RequestTrace => {
@@ -85,7 +85,11 @@ class PassedTrace implements RequestTrace {
   end(): void {}
 }
 
-/** @param digits at most 8,192. Never the same twice, and not to be guessed. */
+/**
+ * By the thousand: a call into native code for each id costs more than all else about it.
+ *
+ * @param digits at most 8,192. Never the same twice, and not to be guessed.
+ */
 const randomHex = (digits: number): string => {
   if (used + digits > pool.length) {
     pool = randomBytes(POOL_BYTES).toString('hex')
@@ -95,13 +99,8 @@ const randomHex = (digits: number): string => {
   return pool.slice(used - digits, used)
 }
 
-let used = 0
+const POOL_BYTES = 4_096
 
 let pool = ''
 
-/* FOLDED:
- * Random hexadecimal digits by the thousand: a call into native code for each id costs more than all
- * else about it.
- */
-
-const POOL_BYTES = 4_096
+let used = 0
