@@ -17,7 +17,7 @@ import { ClientCredentialsGrant } from '../token/client-credentials-grant.ts'
 import { advisedGrant, retryingGrant } from '../token/retrying-grant.ts'
 import { credentialFingerprint } from '../token/token-fetches.ts'
 import type { Credential, GrantOutcome } from '../token/token-source.ts'
-import type { Tracing } from '../tracing/tracing.ts'
+import type { Tracing } from '../tracing/trace-context.ts'
 
 /* FOLDED: A service key and the settings of token requests → the exchange with its token server. */
 

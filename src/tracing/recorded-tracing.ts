@@ -34,8 +34,9 @@ import {
   passTrace,
   type RequestTrace,
   type TraceResult,
+  type Tracing,
+  type TracingOptions,
 } from './trace-context.ts'
-import type { Tracing, TracingOptions } from './tracing.ts'
 
 export const recordTraces = ({ version, onProblem, clock }: TracingOptions): Tracing => {
   const attributes = { 'service.name': NAME, 'service.version': version }

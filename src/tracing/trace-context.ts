@@ -3,6 +3,8 @@
  * where the caller names one, started where it does not. Records nothing by itself.
  */
 import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { TokenGrant } from '../token/token-source.ts'
 
 /** What became of a request, for whoever records it. */
 export interface TraceResult {
@@ -35,6 +37,22 @@ export interface RequestTrace {
 
 /** How a request that arrives gets its trace. */
 export type OpenTrace = (method: string, traceparent: unknown, target: string) => RequestTrace
+
+export interface Tracing {
+  readonly open: OpenTrace
+  /** @returns the same grant, with a span for every exchange */
+  readonly traceGrant: (grant: TokenGrant, endpoint: URL) => TokenGrant
+  /** Hands over what is left, within a limit. Never rejects. */
+  readonly stop: () => Promise<void>
+}
+
+export interface TracingOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly version: string
+  readonly clock: Clock
+  /** Told why spans are lost, in words that are safe to log. */
+  readonly onProblem: (reason: string) => void
+}
 
 interface TraceParent {
   readonly traceId: string

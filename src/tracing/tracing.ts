@@ -1,23 +1,5 @@
 /** Whether spans are recorded: only where the environment names a receiver for them. */
-import type { Clock } from '../clock.ts'
-import type { TokenGrant } from '../token/token-source.ts'
-import { passTrace, type OpenTrace } from './trace-context.ts'
-
-export interface Tracing {
-  readonly open: OpenTrace
-  /** @returns the same grant, with a span for every exchange */
-  readonly traceGrant: (grant: TokenGrant, endpoint: URL) => TokenGrant
-  /** Hands over what is left, within a limit. Never rejects. */
-  readonly stop: () => Promise<void>
-}
-
-export interface TracingOptions {
-  readonly environment: Readonly<Record<string, string | undefined>>
-  readonly version: string
-  readonly clock: Clock
-  /** Told why spans are lost, in words that are safe to log. */
-  readonly onProblem: (reason: string) => void
-}
+import { passTrace, type Tracing, type TracingOptions } from './trace-context.ts'
 
 export const noTracing: Tracing = {
   open: (_method, traceparent) => passTrace(traceparent),
