@@ -37,16 +37,16 @@ export const elapsed = (from: Instant, to: Instant): number =>
   Math.max(to.monotonic - from.monotonic, to.wall - from.wall)
 
 /** Resolves after `ms`, or as soon as `signal` aborts. */
-export const sleep = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+export const sleep = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    if (signal.aborted) return resolve()
+    if (signal?.aborted === true) return resolve()
     const finish = (): void => {
       cancel()
-      signal.removeEventListener('abort', finish)
+      signal?.removeEventListener('abort', finish)
       resolve()
     }
     const cancel = clock.schedule(ms, finish)
-    signal.addEventListener('abort', finish)
+    signal?.addEventListener('abort', finish)
   })
 
 /** What `promise` resolves to, or `undefined` after `ms` or as soon as `signal` aborts. */

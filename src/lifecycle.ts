@@ -36,7 +36,7 @@ export class Lifecycle {
     const { clock, drainDelay, drainTimeout } = this.#options
     const startedAt = clock.now()
     this.phase = 'draining'
-    await sleep(clock, drainDelay, NEVER)
+    await sleep(clock, drainDelay)
     this.phase = 'closing'
     const closed = new AbortController()
     const closingAt = clock.now()
@@ -59,8 +59,6 @@ export class Lifecycle {
 interface Unused {
   closeUnused(): void
 }
-
-const NEVER = new AbortController().signal
 
 /** How long a request whose head is half there may still arrive, to be refused in words. */
 const LATE_HEAD_MS = 1_000

@@ -1,19 +1,17 @@
 #!/usr/bin/env -S node --max-semi-space-size=16 --expose-gc
-/** Process edge: arguments, environment, signals and exit codes. Nothing else touches `process`. */
+/** The process: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
 import { fork, spawn } from 'node:child_process'
 import { readFileSync, watch } from 'node:fs'
 import manifest from '../package.json' with { type: 'json' }
 import { systemClock } from './clock.ts'
 import { parseCommandLine } from './commands/command-line.ts'
-import { type Process, EXIT, type Running, systemFiles } from './commands/process.ts'
 import type { Accompanied } from './commands/exec.ts'
+import { EXIT, type Process, type Running, systemFiles } from './commands/process.ts'
 
-const readFile = (path: string): string => readFileSync(path, 'utf8')
-
-const edge: Process = {
+const thisProcess: Process = {
   environment: process.env,
-  readFile,
+  readFile: (path) => readFileSync(path, 'utf8'),
   files: systemFiles,
   watch,
   stdout: process.stdout,
@@ -27,25 +25,22 @@ const run = async (): Promise<Running | Accompanied | number> => {
   switch (line.command) {
     case 'serve': {
       const { serve } = await import('./commands/serve.ts')
-      return serve(edge, line.flags)
+      return serve(thisProcess, line.flags)
     }
     case 'check': {
-      if (process.send === undefined) {
-        const { endApart } = await import('./commands/check/check.ts')
-        return endApart(fork(process.argv[1] as string, process.argv.slice(2)), systemClock)
-      }
-      const { check } = await import('./commands/check/check.ts')
-      return check(edge, line.flags, line.json)
+      const { check, endApart } = await import('./commands/check/check.ts')
+      if (process.send !== undefined) return check(thisProcess, line.flags, line.json)
+      return endApart(fork(process.argv[1] as string, process.argv.slice(2)), systemClock)
     }
     case 'wait': {
       const { wait } = await import('./commands/wait.ts')
-      return wait(edge, line.flags, line.timeout, systemClock)
+      return wait(thisProcess, line.flags, line.timeout, systemClock)
     }
     case 'exec': {
       const { exec } = await import('./commands/exec.ts')
       const { stdin, stdout, stderr } = process
       const terminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
-      return exec(edge, line.flags, line.run, { spawn, clock: systemClock, terminal })
+      return exec(thisProcess, line.flags, line.run, { spawn, clock: systemClock, terminal })
     }
     case 'help': {
       const { helpText } = await import('./commands/help.ts')
@@ -75,7 +70,7 @@ const accompany = async (outcome: Accompanied): Promise<never> => {
 const outcome = await run()
 if (typeof outcome === 'number') {
   process.exitCode = outcome
-  // To the process that waits for it, see commands/apart.ts; after what was written before.
+  // To the process that waits for it, see endApart; after what was written before.
   process.stdout.write('', () => process.send?.(outcome))
 } else {
   process.once('exit', outcome.flush)

@@ -3,14 +3,16 @@ import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { createAdminServer } from '../admin/admin-server.ts'
+import { createExposition } from '../admin/exposition.ts'
 import { ProxyMetrics } from '../admin/metrics.ts'
 import { probes, type Readiness, readinessOf } from '../admin/readiness.ts'
-import type { Clock } from '../clock.ts'
-import type { Config } from '../config/load-config.ts'
+import { effectiveSettings } from '../config/load-config.ts'
+import { Console } from '../console/console.ts'
 import { RequestWatch } from '../console/request-recorder.ts'
 import { systemCode } from '../errors.ts'
 import { Lifecycle } from '../lifecycle.ts'
-import { accessLog, type AccessLog } from '../logging/access-log.ts'
+import { accessLog } from '../logging/access-log.ts'
 import { OutboundProxyError } from '../outbound/tunnel.ts'
 import { accessRules } from '../policy/access-policy.ts'
 import { createCallerGuard } from '../policy/caller-guard.ts'
@@ -23,12 +25,23 @@ import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
 import { ServerTiming } from '../proxy/server-timing.ts'
 import { createDataServer } from '../proxy/server.ts'
-import type { KeyWatcher } from '../service-key/key-watcher.ts'
-import { createAdminPort } from './admin-port.ts'
-import { type BoundKeysOptions, createKeys, watchKeys } from './bound-key.ts'
+import type { KeyReading, KeySource } from '../service-key/key-source.ts'
+import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
+import { BoundKey } from './bound-key.ts'
+import type { SnapshotOptions } from './key-snapshot.ts'
 
 /** Everything that the parts are built from. */
-export type AppOptions = BoundKeysOptions
+export interface AppOptions extends Omit<SnapshotOptions, 'metrics' | 'advice'> {
+  readonly keys: readonly BoundKeySource[]
+  readonly log: Logger
+  readonly watch: KeyWatcherOptions['watch']
+}
+
+export interface BoundKeySource {
+  readonly source: KeySource
+  /** What it says at the start. */
+  readonly reading: KeyReading
+}
 
 export interface App {
   /**
@@ -46,21 +59,18 @@ export interface App {
 }
 
 export const createApp = async (options: AppOptions): Promise<App> => {
-  const { config, log } = options
-  if (config.callerToken !== undefined) options.redactor.keep(config.callerToken)
-  const lifecycle = new Lifecycle({
-    clock: options.clock,
-    drainDelay: config.drainDelay,
-    drainTimeout: config.drainTimeout,
-  })
+  const { config, clock, log, redactor, tracing } = options
+  if (config.callerToken !== undefined) redactor.keep(config.callerToken)
+  const { drainDelay, drainTimeout } = config
+  const lifecycle = new Lifecycle({ clock, drainDelay, drainTimeout })
   const metrics = new ProxyMetrics()
-  const bound = createKeys(options, metrics)
-  const { keys } = bound
+  const { keys, logs, routes } = createKeys(options, metrics)
   const states = () => keys.map((key) => key.state())
   const readiness = (): Readiness => readinessOf(lifecycle.phase, states())
-  const views = { ...bound, metrics, watch: new RequestWatch(), lifecycle, readiness }
-  const { app, connections } = await createServer(options, views)
-  const admin = createAdminPort(options, views)
+  const watch = new RequestWatch()
+  const parts = { keys, logs, routes, metrics, watch, lifecycle, readiness }
+  const { app, connections } = await createDataPort(options, parts)
+  const admin = config.adminPort === 0 ? undefined : createAdminPort(options, parts)
   let watchers: readonly KeyWatcher[] = []
   return {
     async start() {
@@ -80,34 +90,152 @@ export const createApp = async (options: AppOptions): Promise<App> => {
       for (const watcher of watchers) watcher.close()
       const inTime = await lifecycle.stop(app, connections)
       if (!inTime) log.warn('requests still in flight at SKP_DRAIN_TIMEOUT were cut off')
-      await Promise.all([...keys.map((key) => key.close()), options.tracing.stop()])
+      await Promise.all([...keys.map((key) => key.close()), tracing.stop()])
       await admin?.close()
     },
   }
 }
 
-/** The data port: probes, and the proxy below them. */
-const createServer = async (
+/** What the two ports see of the rest. */
+interface Parts {
+  readonly keys: readonly BoundKey[]
+  /** Those whose level changes together with that of `log`. */
+  readonly logs: readonly Logger[]
+  readonly routes: () => readonly Route[]
+  readonly metrics: ProxyMetrics
+  readonly watch: RequestWatch
+  readonly lifecycle: Lifecycle
+  readonly readiness: () => Readiness
+}
+
+/** All keys, and what they serve together. */
+const createKeys = (options: AppOptions, metrics: ProxyMetrics) => {
+  const several = options.keys.length > 1
+  const logs = options.keys.map(({ source }) =>
+    several ? options.log.child({ key: source.name }) : options.log,
+  )
+  let routes: readonly Route[] = []
+  const onRoutes = (): void => {
+    routes = keys.flatMap((key) => key.routes)
+  }
+  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }, index) => {
+    const log = logs[index] as Logger
+    return new BoundKey({ ...options, metrics, source, reading, log, onRoutes })
+  })
+  onRoutes()
+  return { keys, logs, routes: () => routes }
+}
+
+/** Probes, and the proxy below them. */
+const createDataPort = async (
   options: AppOptions,
-  { routes, metrics, watch, readiness, lifecycle }: ServerViews,
+  { routes, metrics, watch, readiness, lifecycle }: Parts,
 ) => {
-  const { config, userAgent } = options
-  const frame = frameOf(options, { metrics, watch })
+  const { config, clock, userAgent } = options
+  const explains = config.explain === 'on'
+  const now = (): number => clock.monotonic()
+  const frame = {
+    maxHeaderSize: config.maxHeaderSize,
+    now,
+    openTrace: options.tracing.open,
+    openTiming: explains ? () => new ServerTiming(now) : undefined,
+    ...createObservers(options, metrics, watch),
+  }
   const server = createDataServer(frame)
   await server.app.register(probes, { readiness })
   const links = new LinkDirectory(routes)
   await server.app.register(proxyPlugin, {
     routes,
-    openWriter: createWriterOpener(config.rewriteLinks, links, frame.now),
+    openWriter: createWriterOpener(config.rewriteLinks, links, now),
     flushQueue: new FlushQueue(),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,
-    ...proxySettings(config),
+    limits: config,
+    maxInFlight: config.maxInFlight,
+    maxBody: config.maxBody ?? Infinity,
+    replayWrites: config.replayWrites === 'on',
+    passUnauthorized: config.passUnauthorized === 'on',
+    stripJsonCharset: config.stripJsonCharset === 'on',
+    guardCaller: createCallerGuard(config),
+    access: accessRules(config.access, config.allow),
     ...frame,
   })
   return server
 }
+
+/** What requests leave behind: log lines, counters and spans. */
+const createObservers = (
+  { config, clock, log }: AppOptions,
+  metrics: ProxyMetrics,
+  watch: RequestWatch,
+) => {
+  const lines = accessLog({
+    log,
+    query: config.logQuery === 'on',
+    caller: config.logCaller === 'on',
+  })
+  return {
+    onOpen(request: IncomingMessage): void {
+      lines.opened(request)
+      if (!isProbe(request)) metrics.requestBegan()
+    },
+    onDone(request: IncomingMessage, response: ServerResponse, context: RequestContext): void {
+      if (context.failure === 'token_refreshed_retry') context.token = 'refreshed'
+      const { monotonic: endedAt, wall } = clock.now()
+      const duration = endedAt - context.startedAt
+      const status = response.headersSent ? response.statusCode : undefined
+      lines.done(request, response, context, endedAt)
+      if (context.denied !== undefined) metrics.denials.add(context.denied)
+      if (!isProbe(request)) {
+        metrics.requestEnded(request.method as string, status, context, duration)
+        watch.done(request, status, context, duration, wall)
+      }
+      const { trace, failure, token, ids } = context
+      trace.end({ status, failure, token, ids })
+    },
+    onDefect: (error: unknown, { ids }: RequestContext): void =>
+      log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
+    onTransportError(error: unknown, { ids }: RequestContext): void {
+      const reason = error instanceof OutboundProxyError ? { reason: error.message } : {}
+      const fields = { code: systemCode(error), request_id: ids.requestId, ...reason }
+      log.warn(fields, 'the exchange with the API failed')
+    },
+  }
+}
+
+const isProbe = ({ url = '' }: IncomingMessage): boolean => url.startsWith('/-/')
+
+/** Probes, metrics, log level and the console. */
+const createAdminPort = (
+  { config, clock, log, redactor, userAgent }: AppOptions,
+  { keys, logs, metrics, watch, lifecycle, readiness }: Parts,
+): FastifyInstance =>
+  createAdminServer({
+    host: config.adminHost,
+    readiness,
+    expose: createExposition({
+      metrics,
+      tokens: () => keys.map((key) => key.state().token),
+      credentials: () => keys.map((key) => key.credential()),
+    }),
+    log,
+    logs,
+    console: new Console({
+      watch,
+      clock,
+      redact: (text) => redactor.redact(text),
+      views: {
+        program: userAgent,
+        settings: () => effectiveSettings(config),
+        keys: () => keys.map((key) => key.view()),
+        readiness,
+        phase: () => lifecycle.phase,
+        inFlight: () => metrics.inFlight,
+        answers: () => metrics.requests.entries(),
+      },
+    }),
+  })
 
 /** @throws what listening throws; then nothing listens */
 const listen = async (
@@ -124,86 +252,20 @@ const listen = async (
   }
 }
 
-/** What the data port sees of the rest. */
-interface ServerViews {
-  readonly routes: () => readonly Route[]
-  readonly metrics: ProxyMetrics
-  readonly watch: RequestWatch
-  readonly lifecycle: Lifecycle
-  readonly readiness: () => Readiness
-}
-
-/** What surrounds every request: time, trace, log line, counters. */
-const frameOf = (
-  { config, log, clock, tracing }: AppOptions,
-  { metrics, watch }: Pick<ServerViews, 'metrics' | 'watch'>,
-) => {
-  const lines = accessLog({
-    log,
-    query: config.logQuery === 'on',
-    caller: config.logCaller === 'on',
+/** @returns the watches on what lies on disk */
+const watchKeys = (
+  { config, clock, log, watch, keys: sources }: AppOptions,
+  keys: readonly BoundKey[],
+): readonly KeyWatcher[] => {
+  const onProblem = (code: string, directory: string): void =>
+    log.warn({ code, directory }, 'changes of the service key are noticed by polling only')
+  return sources.flatMap(({ reading: { watch: places } }, index) => {
+    if (places.length === 0) return []
+    const onChange = (): void => void keys[index]?.reload()
+    const poll = config.keyPoll
+    const watcher = watchKey({ places, watch, clock, poll, onChange, onProblem })
+    // What has changed since the key was read caused no event.
+    watcher.check()
+    return [watcher]
   })
-  const now = (): number => clock.monotonic()
-  return {
-    maxHeaderSize: config.maxHeaderSize,
-    now,
-    openTrace: tracing.open,
-    openTiming: config.explain === 'on' ? () => new ServerTiming(now) : undefined,
-    ...createObservers({ log, accessLog: lines, metrics, watch, clock }),
-  }
 }
-
-const proxySettings = (config: Config) => ({
-  limits: config,
-  maxInFlight: config.maxInFlight,
-  maxBody: config.maxBody ?? Infinity,
-  replayWrites: config.replayWrites === 'on',
-  passUnauthorized: config.passUnauthorized === 'on',
-  stripJsonCharset: config.stripJsonCharset === 'on',
-  guardCaller: createCallerGuard(config),
-  access: accessRules(config.access, config.allow),
-})
-
-const createObservers = ({ log, accessLog, metrics, watch, clock }: ObserverOptions) => ({
-  onOpen(request: IncomingMessage): void {
-    accessLog.opened(request)
-    if (!isProbe(request)) metrics.requestBegan()
-  },
-  onDone(request: IncomingMessage, response: ServerResponse, context: RequestContext): void {
-    if (context.failure === 'token_refreshed_retry') context.token = 'refreshed'
-    const { monotonic: endedAt, wall } = clock.now()
-    const duration = endedAt - context.startedAt
-    const status = response.headersSent ? response.statusCode : undefined
-    accessLog.done(request, response, context, endedAt)
-    if (context.denied !== undefined) metrics.denials.add(context.denied)
-    if (!isProbe(request)) {
-      metrics.requestEnded(request.method as string, status, context, duration)
-      watch.done(request, status, context, duration, wall)
-    }
-    const { trace, failure, token, ids } = context
-    trace.end({ status, failure, token, ids })
-  },
-  onDefect: (error: unknown, { ids }: RequestContext): void =>
-    log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
-  onTransportError: (error: unknown, { ids }: RequestContext): void =>
-    log.warn(
-      {
-        code: systemCode(error),
-        request_id: ids.requestId,
-        ...(error instanceof OutboundProxyError ? { reason: error.message } : {}),
-      },
-      'the exchange with the API failed',
-    ),
-})
-
-/* FOLDED: What requests leave behind: log lines, counters and spans. */
-
-interface ObserverOptions {
-  readonly log: Logger
-  readonly accessLog: AccessLog
-  readonly metrics: ProxyMetrics
-  readonly watch: RequestWatch
-  readonly clock: Clock
-}
-
-const isProbe = ({ url = '' }: IncomingMessage): boolean => url.startsWith('/-/')

@@ -5,15 +5,13 @@
  */
 import type { Logger } from 'pino'
 import type { CredentialState } from '../admin/exposition.ts'
-import type { ProxyMetrics } from '../admin/metrics.ts'
 import type { KeyState } from '../admin/readiness.ts'
 import { elapsed, type Instant } from '../clock.ts'
 import type { KeyView } from '../console/console-status.ts'
 import { tokenLog, watchCertificate } from '../logging/key-log.ts'
 import type { Route } from '../proxy/route.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
-import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
-import { type SnapshotOptions, KeySnapshot, type RoutedKeys } from './key-snapshot.ts'
+import { KeySnapshot, type RoutedKeys, type SnapshotOptions } from './key-snapshot.ts'
 
 interface BoundKeyOptions extends SnapshotOptions {
   readonly source: KeySource
@@ -95,6 +93,14 @@ export class BoundKey {
     return this.#reloading
   }
 
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#endCertificateWatch?.()
+    for (const cancel of this.#draining.values()) cancel()
+    const snapshots = [this.#snapshot, ...this.#draining.keys()]
+    await Promise.all(snapshots.map((snapshot) => snapshot.close()))
+  }
+
   async #reloadWhileAsked(): Promise<void> {
     while (this.#asked && !this.#closed) {
       this.#asked = false
@@ -102,14 +108,6 @@ export class BoundKey {
       await this.#reload()
     }
     this.#reloading = undefined
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-    this.#endCertificateWatch?.()
-    for (const cancel of this.#draining.values()) cancel()
-    const snapshots = [this.#snapshot, ...this.#draining.keys()]
-    await Promise.all(snapshots.map((snapshot) => snapshot.close()))
   }
 
   async #reload(): Promise<void> {
@@ -188,57 +186,6 @@ export class BoundKey {
     this.#endCertificateWatch = validity && watchCertificate(log, clock, validity)
   }
 }
-
-/* FOLDED: Every service key that is bound, what they serve together, and the watch on their places. */
-
-export interface BoundKeySource {
-  readonly source: KeySource
-  /** What it says at the start. */
-  readonly reading: KeyReading
-}
-
-export interface BoundKeysOptions extends Omit<SnapshotOptions, 'metrics'> {
-  readonly keys: readonly BoundKeySource[]
-  readonly log: Logger
-  readonly watch: KeyWatcherOptions['watch']
-}
-
-/** All keys, and what they serve together. */
-export const createKeys = (options: BoundKeysOptions, metrics: ProxyMetrics) => {
-  const several = options.keys.length > 1
-  let routes: readonly Route[] = []
-  const onRoutes = (): void => {
-    routes = keys.flatMap((key) => key.routes)
-  }
-  const logs = options.keys.map(({ source }) =>
-    several ? options.log.child({ key: source.name }) : options.log,
-  )
-  const keys: readonly BoundKey[] = options.keys.map(({ source, reading }, index) => {
-    const log = logs[index] as Logger
-    return new BoundKey({ ...options, metrics, source, reading, log, onRoutes })
-  })
-  onRoutes()
-  return { keys, logs, routes: () => routes }
-}
-
-/** @returns a look at the keys on demand, and the end of the watch */
-export const watchKeys = (options: BoundKeysOptions, keys: readonly BoundKey[]): KeyWatcher[] =>
-  options.keys.flatMap(({ reading }, index) => {
-    const { watch: places } = reading
-    if (places.length === 0) return []
-    const onChange = (): void => void keys[index]?.reload()
-    const onProblem = (code: string, directory: string): void =>
-      options.log.warn(
-        { code, directory },
-        'changes of the service key are noticed by polling only',
-      )
-    const { clock, watch, config } = options
-    const { keyPoll: poll } = config
-    const watcher = watchKey({ places, watch, clock, poll, onChange, onProblem })
-    // What has changed since the key was read caused no event.
-    watcher.check()
-    return [watcher]
-  })
 
 /** Requests under way go on with what they began with; none takes longer than this to get its token. */
 const DRAIN_MS = 600_000

@@ -19,8 +19,6 @@ import { credentialFingerprint } from '../token/token-fetches.ts'
 import type { Credential, GrantOutcome } from '../token/token-source.ts'
 import type { Tracing } from '../tracing/trace-context.ts'
 
-/* FOLDED: A service key and the settings of token requests → the exchange with its token server. */
-
 interface KeyGrantOptions {
   readonly config: Config
   /** PEM certificates to trust; `undefined`: those of Node. */
@@ -136,6 +134,7 @@ export class KeySnapshot {
   }
 }
 
+/** A service key and the settings of token requests → the exchange with its token server. */
 export const keyGrant = (
   { config, ca, proxyFor, clock, random, userAgent }: KeyGrantOptions,
   { tokenEndpoint: endpoint, clientId, authentication }: ServiceKey,
@@ -201,9 +200,9 @@ const credentialOf = (
   grant: ClientCredentialsGrant,
 ): Credential => {
   const exchange = countedGrant(tracing.traceGrant(grant, key.tokenEndpoint), metrics)
-  const attempt = timedGrant(retryingGrant({ grant: exchange, clock, random }), metrics, clock)
+  const retrying = timedGrant(retryingGrant({ grant: exchange, clock, random }), metrics, clock)
   return {
-    grant: advice === undefined ? attempt : advisedGrant(attempt, advice),
+    grant: advice === undefined ? retrying : advisedGrant(retrying, advice),
     cacheKey: fingerprintOf(key, config),
   }
 }

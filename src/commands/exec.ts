@@ -1,19 +1,21 @@
 /** Runs a command with the proxy beside it; both end together. */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
-import { constants } from 'node:os'
 import { type Clock, elapsed, sleep } from '../clock.ts'
 import type { Environment, Flags } from '../config/load-config.ts'
 import { quotedInput } from '../config/setting-types.ts'
 import { systemCode } from '../errors.ts'
-import { type Process, EXIT, type Running } from './process.ts'
+import { childExitCode, EXIT, type Process, type Running } from './process.ts'
 import { serve } from './serve.ts'
 
-export interface ExecOptions {
+interface ExecOptions {
   readonly spawn: Spawn
   readonly clock: Clock
   /** Whether this program runs at a terminal. */
   readonly terminal: boolean
 }
+
+/** `spawn` of `node:child_process`. */
+export type Spawn = (file: string, args: readonly string[], options: SpawnOptions) => ChildProcess
 
 export interface Accompanied extends Pick<Running, 'stop' | 'flush'> {
   readonly forward: (signal: NodeJS.Signals) => void
@@ -30,17 +32,17 @@ export interface Accompanied extends Pick<Running, 'stop' | 'flush'> {
  * @returns the exit code instead, if the proxy cannot start; then the command is not started
  */
 export const exec = async (
-  edge: Process,
+  process: Process,
   flags: Flags,
   command: readonly [string, ...string[]],
   { spawn, clock, terminal }: ExecOptions,
 ): Promise<Accompanied | number> => {
-  const { environment, stderr } = edge
-  const own = { ...edge, stdout: stderr, environment: withDefaults(environment) }
+  const { environment, stderr } = process
+  const own = { ...process, stdout: stderr, environment: withDefaults(environment) }
   const running = await serve(own, flags)
   if (typeof running === 'number') return running
-  await awaitFirstToken(edge, running, clock)
-  const child = startCommand(edge, spawn, command, { ...environment, ENTITIES_URL: running.url })
+  await awaitFirstToken(process, running, clock)
+  const child = startCommand(spawn, command, { ...environment, ENTITIES_URL: running.url }, stderr)
   let isStopped = false
   return {
     forward(signal) {
@@ -61,40 +63,64 @@ export const exec = async (
   }
 }
 
-/* FOLDED: A command that runs beside the proxy, with the terminal as if it had been started alone. */
+const NEVER_ENDS = new Promise<never>(() => {})
 
-/** `spawn` of `node:child_process`. */
-export type Spawn = (file: string, args: readonly string[], options: SpawnOptions) => ChildProcess
-
-export interface ChildCommand {
-  readonly kill: (signal: NodeJS.Signals) => void
-  /** The exit code as a shell would tell it: 128 and the number of the signal that ended it. */
-  readonly ended: Promise<number>
+const withDefaults = (environment: Environment): Environment => {
+  const set = Object.entries(environment).filter(([, value]) => value !== '')
+  return { ...DEFAULTS, ...Object.fromEntries(set) }
 }
 
-/** As a shell would tell it. */
-export const codeOf = (code: number | null, signal: NodeJS.Signals | null): number =>
-  code ?? 128 + constants.signals[signal as NodeJS.Signals]
+/** What differs from `serve`, unless it is set: the command is the only caller. */
+const DEFAULTS: Environment = {
+  SKP_PORT: '0',
+  SKP_HOST: '127.0.0.1',
+  SKP_ADMIN_PORT: '0',
+  SKP_DRAIN_DELAY: '0ms',
+}
 
-/** Without a shell: the arguments reach the command as they are. */
-export const startCommand = (
-  edge: Process,
+/** The command starts in any case: what it does first may not need the API. */
+const awaitFirstToken = async (
+  { stderr }: Process,
+  { readiness }: Running,
+  clock: Clock,
+): Promise<void> => {
+  const startedAt = clock.now()
+  while (readiness().early && elapsed(startedAt, clock.now()) < FIRST_TOKEN_LIMIT_MS) {
+    // oxlint-disable-next-line no-await-in-loop -- waits for time to pass
+    await sleep(clock, LOOK_MS)
+  }
+  const { ready, reasons } = readiness()
+  if (ready) return
+  const list = reasons.map((reason) => `  - ${reason}\n`).join('')
+  stderr.write(
+    `service-key-proxy: not ready, but the command starts all the same:\n${list}` +
+      'To see more:\n  service-key-proxy check\n',
+  )
+}
+
+const FIRST_TOKEN_LIMIT_MS = 10_000
+
+const LOOK_MS = 20
+
+/** Without a shell: the arguments reach the command as they are, and the terminal is its own too. */
+const startCommand = (
   spawn: Spawn,
   [file, ...args]: readonly [string, ...string[]],
-  environment: Process['environment'],
-): ChildCommand => {
+  environment: Environment,
+  stderr: Process['stderr'],
+) => {
   let child: ChildProcess
   try {
     child = spawn(file, args, { stdio: 'inherit', env: environment })
   } catch (error) {
-    return { kill() {}, ended: Promise.resolve(notStarted(edge, file, error)) }
+    return { kill() {}, ended: Promise.resolve(notStarted(stderr, file, error)) }
   }
   const ended = new Promise<number>((resolve) => {
-    child.once('exit', (code, signal) => resolve(codeOf(code, signal)))
+    child.once('exit', (code, signal) => resolve(childExitCode(code, signal)))
     child.on('error', (error) => {
-      if (child.pid === undefined) return resolve(notStarted(edge, file, error))
+      if (child.pid === undefined) return resolve(notStarted(stderr, file, error))
       // Such as one that runs as another user.
-      edge.stderr.write(`service-key-proxy: the command got no signal (${systemCode(error)})\n`)
+      stderr.write(`service-key-proxy: the command got no signal (${systemCode(error)})\n`)
     })
   })
   const kill = (signal: NodeJS.Signals): void => {
@@ -105,47 +131,10 @@ export const startCommand = (
   return { kill, ended }
 }
 
-const withDefaults = (environment: Environment): Environment => {
-  const set = Object.entries(environment).filter(([, value]) => value !== '')
-  return { ...DEFAULTS, ...Object.fromEntries(set) }
-}
-
-/** The command starts in any case: what it does first may not need the API. */
-const awaitFirstToken = async (edge: Process, running: Running, clock: Clock): Promise<void> => {
-  const startedAt = clock.now()
-  while (running.readiness().early && elapsed(startedAt, clock.now()) < FIRST_TOKEN_LIMIT_MS) {
-    // oxlint-disable-next-line no-await-in-loop -- waits for time to pass
-    await sleep(clock, LOOK_MS, NEVER)
-  }
-  const { ready, reasons } = running.readiness()
-  if (ready) return
-  const list = reasons.map((reason) => `  - ${reason}\n`).join('')
-  edge.stderr.write(
-    `service-key-proxy: not ready, but the command starts all the same:\n${list}` +
-      'To see more:\n  service-key-proxy check\n',
-  )
-}
-
-const NEVER_ENDS = new Promise<never>(() => {})
-
-/** What differs from `serve`, unless it is set: the command is the only caller. */
-const DEFAULTS: Environment = {
-  SKP_PORT: '0',
-  SKP_HOST: '127.0.0.1',
-  SKP_ADMIN_PORT: '0',
-  SKP_DRAIN_DELAY: '0ms',
-}
-
-const FIRST_TOKEN_LIMIT_MS = 10_000
-
-const LOOK_MS = 20
-
-const NEVER = new AbortController().signal
-
-const notStarted = (edge: Process, file: string, error: unknown): number => {
+const notStarted = (stderr: Process['stderr'], file: string, error: unknown): number => {
   const code = systemCode(error)
   const isMissing = code === 'ENOENT'
   const reason = isMissing ? 'there is no such command' : `it cannot be executed (${code})`
-  edge.stderr.write(`service-key-proxy: cannot run ${quotedInput(file)}: ${reason}\n`)
+  stderr.write(`service-key-proxy: cannot run ${quotedInput(file)}: ${reason}\n`)
   return isMissing ? EXIT.commandMissing : EXIT.commandRefused
 }

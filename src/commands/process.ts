@@ -1,5 +1,7 @@
-/** What a command may touch of the process; main.ts is the only one to hand it out. */
+/** What a command may touch of the process, and what it gives back; only main.ts hands it out. */
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
 import type { Readiness } from '../admin/readiness.ts'
 import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
@@ -19,6 +21,8 @@ export interface Process {
   /** Of Node, such as `v24.18.1`. */
   readonly nodeVersion: string
 }
+
+type Output = Writable & { readonly isTTY?: boolean }
 
 /** Something that goes on until it is stopped. */
 export interface Running {
@@ -54,6 +58,38 @@ export const EXIT = {
   commandMissing: 127,
 } as const
 
+/** That of a child, as a shell would tell it: 128 and the number of the signal that ended it. */
+export const childExitCode = (code: number | null, signal: NodeJS.Signals | null): number =>
+  code ?? 128 + constants.signals[signal as NodeJS.Signals]
+
+/** @returns scheme, host and port, as callers on this machine reach it, without a slash at the end */
+export const localUrl = (listenHost: string, port: number): string => {
+  const host = LOOPBACK.get(listenHost) ?? listenHost
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+/** An address to listen on that means every one is none to connect to. */
+const LOOPBACK: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
+
+export type Paint = (text: string, color: keyof typeof COLORS) => string
+
+export const painter = (output: Output, environment: Process['environment']): Paint =>
+  hasColor(output, environment)
+    ? (text, color) => `\u001B[${COLORS[color]}m${text}\u001B[39m`
+    : (text) => text
+
+/** On a terminal only, and never where NO_COLOR is set to anything (no-color.org). */
+export const hasColor = (
+  { isTTY }: Output,
+  { NO_COLOR = '', TERM }: Process['environment'],
+): boolean => isTTY === true && NO_COLOR === '' && TERM !== 'dumb'
+
+const COLORS = { red: 31, green: 32, yellow: 33 } as const
+
+/** The real file system behind the port that readers of keys see. */
 export const systemFiles: FileSystem = {
   kindOf(path) {
     const status = statSync(path)
@@ -64,10 +100,6 @@ export const systemFiles: FileSystem = {
   readDirectory: (path) => readdirSync(path),
   realPath: (path) => realpathSync(path),
 }
-
-type Output = Writable & { readonly isTTY?: boolean }
-
-/* FOLDED: The real file system behind the port that readers of keys see. */
 
 /** By pieces and not by the size that the file claims, because pipes and devices claim 0. */
 const readWithin = (limit: number, path: string): Buffer => {

@@ -3,8 +3,7 @@ import { Client } from 'undici'
 import { elapsed, sleep, type Clock } from '../clock.ts'
 import { loadConfig, type Flags } from '../config/load-config.ts'
 import { systemCode } from '../errors.ts'
-import { EXIT, type Process } from './process.ts'
-import { localUrl } from './serve.ts'
+import { EXIT, localUrl, type Process } from './process.ts'
 
 /**
  * Looks where a proxy with these settings would listen.
@@ -12,25 +11,25 @@ import { localUrl } from './serve.ts'
  * @returns 0 as soon as it is ready, 1 after the timeout, 2 where there is no address to look at
  */
 export const wait = async (
-  edge: Process,
+  { environment, stderr }: Process,
   flags: Flags,
   timeout: number,
   clock: Clock,
 ): Promise<number> => {
-  const { config, problems } = loadConfig(edge.environment, flags)
+  const { config, problems } = loadConfig(environment, flags)
   const unknown =
     config.port === 0 ? ['SKP_PORT: 0 is any free port; name the one to wait for'] : []
   const faults = problems.length > 0 ? problems : unknown
   if (faults.length > 0) {
-    edge.stderr.write(`service-key-proxy cannot wait:\n${list(faults)}`)
+    stderr.write(`service-key-proxy cannot wait:\n${list(faults)}`)
     return EXIT.configuration
   }
   const url = localUrl(config.host, config.port)
   const onProgress = (reasons: readonly string[]): void =>
-    void edge.stderr.write(`service-key-proxy: waiting for ${url}: ${reasons.join('; ')}\n`)
-  const reasons = await poll({ url, clock, timeout, onProgress })
+    void stderr.write(`service-key-proxy: waiting for ${url}: ${reasons.join('; ')}\n`)
+  const reasons = await poll(url, clock, timeout, onProgress)
   if (reasons.length === 0) return EXIT.stopped
-  edge.stderr.write(
+  stderr.write(
     `service-key-proxy: ${url} is not ready after ${timeout / 1000}s:\n${list(reasons)}` +
       `To see for yourself:\n  curl -i ${url}/-/ready\n`,
   )
@@ -39,18 +38,23 @@ export const wait = async (
 
 const list = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join('')
 
-/** @returns the last reasons; none if the proxy became ready in time */
-const poll = async ({ url, clock, timeout, onProgress }: Polling): Promise<readonly string[]> => {
+/**
+ * @param timeout in ms
+ * @returns the last reasons; none if the proxy became ready in time
+ */
+const poll = async (
+  url: string,
+  clock: Clock,
+  timeout: number,
+  onProgress: (reasons: readonly string[]) => void,
+): Promise<readonly string[]> => {
   const startedAt = clock.now()
   let isTold = false
   for (;;) {
     const left = timeout - elapsed(startedAt, clock.now())
+    const limit = Math.min(Math.max(left, POLL_MS), PROBE_LIMIT_MS)
     // oxlint-disable-next-line no-await-in-loop -- one probe after the other
-    const reasons = await limitedProbe(
-      url,
-      clock,
-      Math.min(Math.max(left, POLL_MS), PROBE_LIMIT_MS),
-    )
+    const reasons = await probe(url, clock, limit)
     const spent = elapsed(startedAt, clock.now())
     if (reasons.length === 0 || spent + POLL_MS >= timeout) return reasons
     if (!isTold && spent >= PROGRESS_MS) {
@@ -58,24 +62,8 @@ const poll = async ({ url, clock, timeout, onProgress }: Polling): Promise<reado
       onProgress(reasons)
     }
     // oxlint-disable-next-line no-await-in-loop -- waits for time to pass
-    await sleep(clock, POLL_MS, NEVER)
+    await sleep(clock, POLL_MS)
   }
-}
-
-interface Polling {
-  readonly url: string
-  readonly clock: Clock
-  /** In ms. */
-  readonly timeout: number
-  readonly onProgress: (reasons: readonly string[]) => void
-}
-
-const limitedProbe = async (url: string, clock: Clock, limit: number) => {
-  const late = new AbortController()
-  const cancel = clock.schedule(limit, () => late.abort())
-  const reasons = await probe(url, late.signal)
-  cancel()
-  return reasons
 }
 
 const POLL_MS = 250
@@ -86,12 +74,13 @@ const PROBE_LIMIT_MS = 2_000
 /** Somebody who watches gets a sign of life after this time. */
 const PROGRESS_MS = 2_000
 
-const NEVER = new AbortController().signal
-
-const probe = async (url: string, signal: AbortSignal): Promise<readonly string[]> => {
+const probe = async (url: string, clock: Clock, limit: number): Promise<readonly string[]> => {
+  const late = new AbortController()
+  const cancel = clock.schedule(limit, () => late.abort())
   // Of its own, because the one that is there by default may go through the proxy of HTTP_PROXY.
   const client = new Client(url)
-  const reasons = await ask(client, signal)
+  const reasons = await ask(client, late.signal)
+  cancel()
   await client.destroy()
   return reasons
 }
@@ -121,6 +110,7 @@ const reasonsIn = (body: string): readonly string[] => {
   }
 }
 
+/** As much as a proxy would say: it may be any program that answers. */
 const readText = async (body: AsyncIterable<Buffer>): Promise<string> => {
   const pieces: Buffer[] = []
   let length = 0
@@ -132,6 +122,8 @@ const readText = async (body: AsyncIterable<Buffer>): Promise<string> => {
   return Buffer.concat(pieces).toString()
 }
 
+const MAX_RESPONSE_BYTES = 64 * 1024
+
 /** On the terminal nothing but text. */
 const plain = (reason: unknown): string =>
   String(reason)
@@ -139,6 +131,3 @@ const plain = (reason: unknown): string =>
     .replaceAll(/\p{Cc}/gu, ' ')
 
 const MAX_REASON_LENGTH = 300
-
-/** It may be any program that answers. */
-const MAX_RESPONSE_BYTES = 64 * 1024

@@ -1,4 +1,7 @@
-/** Environment and flags → one frozen Config, or every problem at once. Pure. */
+/**
+ * Environment and flags → one frozen Config, or every problem at once; and back to what is in effect,
+ * for people to read. Pure.
+ */
 import { type RouteSetting, quotedInput } from './setting-types.ts'
 import { configSchema, flagName, type Setting, type SettingValues } from './settings.ts'
 
@@ -48,10 +51,29 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
     port,
     host,
     adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
-    routes: values.mounts ?? [{ prefix: '', binding: undefined, target: values.target }],
+    routes: values.routes ?? [{ prefix: '', binding: undefined, target: values.target }],
     allowedHosts: values.allowedHosts ?? hostsFor(host),
   })
   return { config, problems, warnings: unknownSettings(environment) }
+}
+
+interface EffectiveSetting {
+  readonly name: string
+  readonly value: string
+  readonly isDefault: boolean
+}
+
+/**
+ * As it would be written, in the order of the schema; secrets stay out. What depends on the platform
+ * counts as a default if it is that of none.
+ */
+export const effectiveSettings = (config: Config): readonly EffectiveSetting[] => {
+  const { config: standard } = loadConfig({})
+  return Object.entries<Setting<unknown>>(configSchema).map(([key, setting]) => {
+    const value = shown(setting, config[key as keyof Config])
+    const isDefault = value === shown(setting, standard[key as keyof Config])
+    return { name: setting.env, value, isDefault }
+  })
 }
 
 const valueOf = <T>(
@@ -66,6 +88,12 @@ const valueOf = <T>(
     problems.push(`${raw.source}: expected ${setting.type.expects}${got}`)
   }
   return setting.default === undefined ? undefined : setting.type.parse(setting.default)
+}
+
+interface Raw {
+  readonly value: string
+  /** What the user wrote it as: the variable or the flag. */
+  readonly source: string
 }
 
 const read = (
@@ -114,8 +142,17 @@ const unknownSettings = (environment: Environment): readonly string[] => {
     .map((name) => `${name} is not a setting of this program and has no effect`)
 }
 
-interface Raw {
-  readonly value: string
-  /** What the user wrote it as: the variable or the flag. */
-  readonly source: string
+const shown = ({ env, type }: Setting<unknown>, value: unknown): string => {
+  if (value === undefined) return 'not set'
+  if (type.secret === true || WITHHELD.has(env)) return 'set, not shown'
+  return withoutSecrets(type.show?.(value) ?? (value as string))
 }
+
+/** May hold a secret without being one by type. */
+const WITHHELD: ReadonlySet<string> = new Set(['SKP_TOKEN_PARAMS'])
+
+/** A user name, password, query or fragment may be a secret, wherever a URL stands. */
+const withoutSecrets = (text: string): string =>
+  /^[a-z][a-z\d+.-]*:\/\//i.test(text)
+    ? text.replace(/\/\/[^/?#]*@/, '//').replace(/[?#].*$/s, '')
+    : text

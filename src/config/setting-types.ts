@@ -1,4 +1,4 @@
-/** The kinds of value a setting can have: how each is written, read and described. Pure. */
+/** The kinds of value a setting can have: how each is read, written and described. Pure. */
 import type { AllowRule } from '../policy/access-policy.ts'
 
 export interface SettingType<T> {
@@ -9,6 +9,8 @@ export interface SettingType<T> {
   readonly secret?: true
   /** `undefined` for text that is not of this type. */
   parse(text: string): T | undefined
+  /** As it would be written, where that is not the value itself. */
+  show?(value: T): string
 }
 
 /** Milliseconds, written with their unit so that `5` cannot mean two things; 0 means at once. */
@@ -19,11 +21,17 @@ export const delay: SettingType<number> = {
     const ms = withUnit(text, /^(\d{1,9})(ms|s|m|h)$/, DURATION_UNITS)
     return ms === undefined || ms > MAX_TIMER_MS ? undefined : ms
   },
+  show: (ms) => (ms === 0 ? '0s' : inUnits(ms, DURATION_UNITS)),
 }
+
+const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** Largest delay a Node timer keeps; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** A delay that limits something, and so cannot be 0. */
 export const timeLimit: SettingType<number> = {
-  name: delay.name,
+  ...delay,
   expects: `${delay.expects}, and above 0`,
   parse: (text) => delay.parse(text) || undefined,
 }
@@ -36,7 +44,27 @@ export const size = (min: number, max: number): SettingType<number> => ({
     const bytes = withUnit(text, /^(\d{1,9})(B|KB|MB|GB)$/, SIZE_UNITS)
     return bytes !== undefined && bytes >= min && bytes <= max ? bytes : undefined
   },
+  show: (bytes) => inUnits(bytes, SIZE_UNITS),
 })
+
+const SIZE_UNITS = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
+
+/** By their size, the smallest one first. */
+type Units = Readonly<Record<string, number>>
+
+const withUnit = (text: string, pattern: RegExp, units: Units): number | undefined => {
+  const [, amount, unit] = pattern.exec(text) ?? []
+  return unit === undefined ? undefined : Number(amount) * (units[unit] as number)
+}
+
+/** With the largest unit that leaves a whole number. */
+const inUnits = (value: number, units: Units): string => {
+  const [unit, factor] = Object.entries(units).findLast(([, factor]) => value % factor === 0) as [
+    string,
+    number,
+  ]
+  return `${value / factor}${unit}`
+}
 
 export const integer = (min: number, max: number): SettingType<number> => ({
   name: 'number',
@@ -45,6 +73,7 @@ export const integer = (min: number, max: number): SettingType<number> => ({
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
     return value >= min && value <= max ? value : undefined
   },
+  show: String,
 })
 
 export const choice = <const T extends string>(...values: readonly T[]): SettingType<T> => ({
@@ -75,7 +104,10 @@ export const hosts: SettingType<readonly string[]> = {
     const names = text.split(',').map((name) => name.trim().toLowerCase())
     return text === '*' || names.every((name) => HOST.test(name)) ? names : undefined
   },
+  show: (names) => names.join(', '),
 }
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::\d{1,5})?$/
 
 export const allowRules: SettingType<readonly AllowRule[]> = {
   name: 'rules',
@@ -84,10 +116,43 @@ export const allowRules: SettingType<readonly AllowRule[]> = {
     const rules = text.split(',').map((rule) => ruleOf(rule.trim()))
     return rules.every((rule) => rule !== undefined) ? rules : undefined
   },
+  show: (rules) =>
+    rules
+      .map(({ methods, segments, open }) => {
+        const path = [...segments, ...(open ? ['**'] : [])].join('/')
+        return `${methods.join('|')} /${path}`
+      })
+      .join(', '),
 }
 
-/* FOLDED: SKP_MOUNTS: which base URL of which binding is served under which prefix. Pure. */
+const ruleOf = (text: string): AllowRule | undefined => {
+  const [, list = '', path = ''] = RULE.exec(text) ?? []
+  const methods = list.split('|')
+  const open = /(?:^|\/)\*\*$/.test(path)
+  const rest = open ? path.replace(/\/?\*\*$/, '') : path
+  const segments = rest === '' ? [] : rest.split('/')
+  const areClean = segments.every((segment) => segment !== '' && !segment.includes('**'))
+  return areClean && methods.every((method) => METHODS.has(method))
+    ? { methods, segments, open }
+    : undefined
+}
 
+/** Paths are compared decoded and without query: patterns have no escapes, and no `?`. */
+const RULE = /^([A-Z|]+) +\/([^\s%?#;\\]*)$/
+
+/** Those of OData, so that a misspelt one is noticed. */
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'POST',
+  'PUT',
+  'PATCH',
+  'MERGE',
+  'DELETE',
+])
+
+/** Which base URL of which binding is served under which prefix. */
 export interface RouteSetting {
   /** Empty for the root, else whole segments such as `/management`. */
   readonly prefix: string
@@ -107,60 +172,14 @@ export const routeList: SettingType<readonly RouteSetting[]> = {
     const prefixes = new Set(routes.map(({ prefix }) => prefix))
     return prefixes.size === routes.length ? routes : undefined
   },
+  show: (routes) =>
+    routes
+      .map(({ prefix, binding, target }) => {
+        const field = binding === undefined ? target : `${binding}:${target}`
+        return `${prefix === '' ? '/' : prefix}=${field}`
+      })
+      .join(', '),
 }
-
-export const quotedInput = (value: string): string =>
-  value.length > MAX_LENGTH || /[{}"\n]/.test(value)
-    ? '(a text that is not repeated here, because it may be a key)'
-    : JSON.stringify(value)
-
-const withUnit = (text: string, pattern: RegExp, units: Readonly<Record<string, number>>) => {
-  const [, amount, unit] = pattern.exec(text) ?? []
-  return unit === undefined ? undefined : Number(amount) * (units[unit] as number)
-}
-
-const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** Largest delay a Node timer keeps; a longer one fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1024,
-  MB: 1024 ** 2,
-  GB: 1024 ** 3,
-}
-
-const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::\d{1,5})?$/
-
-const ruleOf = (text: string): AllowRule | undefined => {
-  const [, list = '', path = ''] = RULE.exec(text) ?? []
-  const methods = list.split('|')
-  const open = /(?:^|\/)\*\*$/.test(path)
-  const rest = open ? path.replace(/\/?\*\*$/, '') : path
-  const segments = rest === '' ? [] : rest.split('/')
-  const areClean = segments.every((segment) => segment !== '' && !segment.includes('**'))
-  return areClean && methods.every((method) => METHODS.has(method))
-    ? { methods, segments, open }
-    : undefined
-}
-
-/** Paths are compared decoded and without query: patterns have no escapes, and no `?`. */
-const RULE = /^([A-Z|]+) +\/([^\s%?#;\\]*)$/
-
-/* FOLDED: SKP_ALLOW as it is written → rules. Pure; policy/allow-list.ts applies them. */
-
-/** Those of OData, so that a misspelt one is noticed. */
-const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'POST',
-  'PUT',
-  'PATCH',
-  'MERGE',
-  'DELETE',
-])
 
 const routeOf = (entry: string): RouteSetting | undefined => {
   const { prefix, binding, target } = ENTRY.exec(entry.trim())?.groups ?? {}
@@ -178,4 +197,9 @@ const PREFIX =
  * A piece of the user's input for an error text, unless it might be a pasted key: settings are
  * short and flat, keys are neither.
  */
+export const quotedInput = (value: string): string =>
+  value.length > MAX_LENGTH || /[{}"\n]/.test(value)
+    ? '(a text that is not repeated here, because it may be a key)'
+    : JSON.stringify(value)
+
 const MAX_LENGTH = 60

@@ -25,6 +25,11 @@ export interface Setting<T> {
   readonly who: string
 }
 
+/** A setting that always has a value, because its default is written here. */
+interface Defaulted<T> extends Setting<T> {
+  readonly default: string
+}
+
 const setting = <T>(entry: Defaulted<T>): Defaulted<T> => entry
 
 const optional = <T>(entry: Setting<T>): Setting<T> => entry
@@ -101,7 +106,7 @@ export const configSchema = {
     description: 'Field of the key that holds the base URL. Dots reach into objects.',
     who: 'whoever calls another API of the key, such as `management`, or has a key that holds its URL elsewhere',
   }),
-  mounts: optional({
+  routes: optional({
     env: 'SKP_MOUNTS',
     type: routeList,
     defaultNote: '`/=` and `SKP_TARGET`',
@@ -324,6 +329,8 @@ export const configSchema = {
   }),
 } as const
 
+type Schema = typeof configSchema
+
 /** The value of every setting by its name in the schema. */
 export type SettingValues = {
   readonly [K in keyof Schema]: Schema[K] extends Defaulted<infer T>
@@ -336,10 +343,3 @@ export type SettingValues = {
 /** `SKP_KEY_FILE` → `key-file`. */
 export const flagName = (env: string): string =>
   env.replace(/^SKP_/, '').toLowerCase().replaceAll('_', '-')
-
-/** A setting that always has a value, because its default is written here. */
-interface Defaulted<T> extends Setting<T> {
-  readonly default: string
-}
-
-type Schema = typeof configSchema

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import { exec, type Spawn } from '../../src/commands/exec.ts'
-import { createEdge } from '../fixtures/edge.ts'
+import { createProcess } from '../fixtures/process.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 import { startTokenServer } from '../fixtures/proxy.ts'
 import { startServer } from '../fixtures/recording-server.ts'
@@ -22,7 +22,7 @@ const run = async (t: Test, command: readonly [string, ...string[]], scene: Scen
   const api = await startServer(t, (_request, response) => response.end('{"d":{}}'))
   const url = scene.tokenUrl ?? (await startTokenServer(t)).url
   const key = { entities: api.url, url, clientid: 'sb-client!b1', clientsecret: 'canary-secret' }
-  const { edge, stdout, stderr } = createEdge(
+  const { process, stdout, stderr } = createProcess(
     { SKP_KEY_FILE: 'key.json', ...scene.settings },
     { 'key.json': JSON.stringify(key) },
   )
@@ -36,7 +36,7 @@ const run = async (t: Test, command: readonly [string, ...string[]], scene: Scen
     children.push(child)
     return child
   }
-  const outcome = exec(edge, {}, command, {
+  const outcome = exec(process, {}, command, {
     spawn: scene.spawn ?? caught,
     clock: scene.clock ?? systemClock,
     terminal: scene.terminal ?? false,

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Process } from '../../src/commands/process.ts'
 import { nodeAdvisory, serve } from '../../src/commands/serve.ts'
-import { createEdge as createEdgeOn } from '../fixtures/edge.ts'
+import { createProcess as createProcessWith } from '../fixtures/process.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call } from '../fixtures/http-client.ts'
 import { startServer } from '../fixtures/recording-server.ts'
@@ -14,25 +14,25 @@ const KEY = {
   clientsecret: 'canary+secret/value=',
 }
 
-const createEdge = (environment: Process['environment'], files: Record<string, string> = {}) =>
-  createEdgeOn({ SKP_ADMIN_PORT: '0', ...environment }, files)
+const createProcess = (environment: Process['environment'], files: Record<string, string> = {}) =>
+  createProcessWith({ SKP_ADMIN_PORT: '0', ...environment }, files)
 
 const bound = (environment: Process['environment'] = {}) =>
-  createEdge(
+  createProcess(
     { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', ...environment },
     { 'key.json': JSON.stringify(KEY) },
   )
 
-const run = async (t: Test, edge: Process, flags = {}) => {
-  const outcome = await serve(edge, flags)
+const run = async (t: Test, process: Process, flags = {}) => {
+  const outcome = await serve(process, flags)
   if (typeof outcome === 'number') return outcome
   t.teardown(() => outcome.stop())
   return outcome
 }
 
 t.test('says where it listens, what for, and where the key came from', async (t) => {
-  const { edge, stdout } = bound({ SKP_TYPO: '1' })
-  t.type(await run(t, edge), 'object')
+  const { process, stdout } = bound({ SKP_TYPO: '1' })
+  t.type(await run(t, process), 'object')
   const lines = stdout()
     .trim()
     .split('\n')
@@ -54,9 +54,9 @@ t.test('is readable on a terminal, and JSON where asked for', async (t) => {
     ['pretty', false],
     ['json', true],
   ] as const) {
-    const { edge, stdout } = bound({ SKP_LOG_FORMAT: format })
-    Object.assign(edge.stdout, { isTTY: true })
-    await run(t, edge)
+    const { process, stdout } = bound({ SKP_LOG_FORMAT: format })
+    Object.assign(process.stdout, { isTTY: true })
+    await run(t, process)
     t.equal(stdout().startsWith('{'), isJson, format)
     t.match(stdout(), /listening on http/)
   }
@@ -64,13 +64,13 @@ t.test('is readable on a terminal, and JSON where asked for', async (t) => {
 
 t.test('colour is for terminals, and for those who have not refused it', async (t) => {
   const shown = async (isTTY: boolean, environment: Process['environment'], broken = '') => {
-    const { edge, stdout, stderr } = bound({
+    const { process, stdout, stderr } = bound({
       SKP_LOG_FORMAT: 'pretty',
       SKP_CA_FILE: broken,
       ...environment,
     })
-    for (const output of [edge.stdout, edge.stderr]) Object.assign(output, { isTTY })
-    await run(t, edge)
+    for (const output of [process.stdout, process.stderr]) Object.assign(output, { isTTY })
+    await run(t, process)
     return (stdout() + stderr()).includes('\u001B[')
   }
   for (const broken of ['', 'none.pem']) {
@@ -120,8 +120,8 @@ t.test('refuses to start with all problems, by exit code', async (t) => {
     ],
   ]
   for (const [name, environment, code, patterns] of cases) {
-    const { edge, stderr } = bound(environment)
-    t.equal(await run(t, edge), code, name)
+    const { process, stderr } = bound(environment)
+    t.equal(await run(t, process), code, name)
     t.match(stderr(), /^service-key-proxy cannot start:\n {2}- /, name)
     for (const pattern of patterns) t.match(stderr(), pattern, name)
     t.equal(stderr().endsWith('\n  service-key-proxy check\n'), name !== 'address', name)
@@ -131,8 +131,8 @@ t.test('refuses to start with all problems, by exit code', async (t) => {
 
 t.test('a port in use has an exit code of its own', async (t) => {
   const holder = await startServer(t, () => {})
-  const { edge, stderr } = bound({ SKP_PORT: String(holder.port) })
-  t.equal(await run(t, edge), 4)
+  const { process, stderr } = bound({ SKP_PORT: String(holder.port) })
+  t.equal(await run(t, process), 4)
   t.match(stderr(), /port \d+ on 127\.0\.0\.1 is in use; choose another with SKP_PORT/)
 })
 
@@ -140,13 +140,13 @@ t.test('so does the admin port in use, and neither keeps the other one open', as
   const holder = await startServer(t, () => {})
   const [port, adminPort] = [await freePort(), await freePort()]
   const admin = bound({ SKP_PORT: String(port), SKP_ADMIN_PORT: String(holder.port) })
-  t.equal(await run(t, admin.edge), 4)
+  t.equal(await run(t, admin.process), 4)
   t.match(
     admin.stderr(),
     `port ${holder.port} on 127.0.0.1 is in use; choose another with SKP_ADMIN_PORT`,
   )
   const data = bound({ SKP_PORT: String(holder.port), SKP_ADMIN_PORT: String(adminPort) })
-  t.equal(await run(t, data.edge), 4)
+  t.equal(await run(t, data.process), 4)
   t.match(data.stderr(), 'choose another with SKP_PORT')
   for (const closed of [port, adminPort]) {
     await t.rejects(call(closed, { path: '/live' }), { code: 'ECONNREFUSED' })
@@ -154,8 +154,8 @@ t.test('so does the admin port in use, and neither keeps the other one open', as
 })
 
 t.test('a flag wins over its variable', async (t) => {
-  const { edge, stderr } = bound({ SKP_LOG_LEVEL: 'info' })
-  t.equal(await run(t, edge, { 'log-level': 'loud' }), 2)
+  const { process, stderr } = bound({ SKP_LOG_LEVEL: 'info' })
+  t.equal(await run(t, process, { 'log-level': 'loud' }), 2)
   t.match(stderr(), /--log-level: expected one of trace/)
 })
 
@@ -166,21 +166,21 @@ t.test('trusts the authorities of SKP_CA_FILE', async (t) => {
     (_request, response) => response.end('{"access_token":"abc"}'),
     await authority.issueServer(),
   )
-  const { edge, stdout } = createEdge(
+  const { process, stdout } = createProcess(
     { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', SKP_CA_FILE: 'ca.pem' },
     {
       'key.json': JSON.stringify({ ...KEY, url: tokenServer.url }),
       'ca.pem': authority.certificate,
     },
   )
-  await run(t, edge)
+  await run(t, process)
   while (!stdout().includes('token obtained')) await new Promise(setImmediate)
   t.equal(tokenServer.requests.length, 1)
 })
 
 t.test('a crash goes to the log', async (t) => {
-  const { edge, stdout } = bound()
-  const running = await serve(edge, {})
+  const { process, stdout } = bound()
+  const running = await serve(process, {})
   if (typeof running === 'number') throw new Error('did not start')
   running.flush()
   await running.stop(new Error('lost its way'))
@@ -193,7 +193,7 @@ t.test('an X.509 key is used, watched, and kept out of the log', async (t) => {
   const { clientsecret: _, ...rest } = KEY
   const adminPort = await freePort()
   const x509 = { ...rest, 'credential-type': 'x509', certurl: KEY.url, certificate, key }
-  const { edge, stdout } = createEdge(
+  const { process, stdout } = createProcess(
     {
       SKP_PORT: '0',
       SKP_DRAIN_DELAY: '0ms',
@@ -202,7 +202,7 @@ t.test('an X.509 key is used, watched, and kept out of the log', async (t) => {
     },
     { 'key.json': JSON.stringify(x509) },
   )
-  const running = await serve(edge, {})
+  const running = await serve(process, {})
   if (typeof running === 'number') throw new Error('did not start')
   const metrics = (await call(adminPort, { path: '/metrics' })).body.toString()
   t.match(metrics, /\nservice_key_proxy_credential_expires_in_seconds \d+/)
@@ -212,8 +212,8 @@ t.test('an X.509 key is used, watched, and kept out of the log', async (t) => {
 })
 
 t.test('an IPv6 address is told as a URL has it', async (t) => {
-  const { edge, stdout } = bound({ SKP_HOST: '::1' })
-  await run(t, edge)
+  const { process, stdout } = bound({ SKP_HOST: '::1' })
+  await run(t, process)
   t.match(stdout(), /"address":"http:\/\/\[::1\]:\d+"/)
 })
 
@@ -223,11 +223,11 @@ t.test('no level shows the secret or a token', async (t) => {
   })
   const key = JSON.stringify({ ...KEY, url: tokenServer.url })
   for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']) {
-    const { edge, stdout, stderr } = createEdge(
+    const { process, stdout, stderr } = createProcess(
       { SKP_PORT: '0', SKP_DRAIN_DELAY: '0ms', SKP_KEY_FILE: 'key.json', SKP_LOG_LEVEL: level },
       { 'key.json': key },
     )
-    const running = await serve(edge, {})
+    const running = await serve(process, {})
     if (typeof running === 'number') throw new Error(stderr())
     while (tokenServer.requests.length === 0) await new Promise(setImmediate)
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
@@ -239,7 +239,7 @@ t.test('no level shows the secret or a token', async (t) => {
 
 t.test('says which servers are reached through a proxy, without its credential', async (t) => {
   const key = { ...KEY, entities: 'https://api.example.test/v1' }
-  const { edge, stdout } = createEdge(
+  const { process, stdout } = createProcess(
     {
       SKP_PORT: '0',
       SKP_DRAIN_DELAY: '0ms',
@@ -248,7 +248,7 @@ t.test('says which servers are reached through a proxy, without its credential',
     },
     { 'key.json': JSON.stringify(key) },
   )
-  await run(t, edge)
+  await run(t, process)
   const line = JSON.parse(stdout().split('\n')[0] as string) as Record<string, unknown>
   t.equal(line['api_proxy'], 'proxy.example.test:3128 (https_proxy)')
   t.notOk('token_proxy' in line, 'a token server on loopback is reached directly')
@@ -256,15 +256,15 @@ t.test('says which servers are reached through a proxy, without its credential',
 })
 
 t.test('a proxy that cannot be used is a reason not to start', async (t) => {
-  const { edge, stderr } = bound({ HTTPS_PROXY: 'socks5://user:canary@proxy' })
-  t.equal(await run(t, edge), 2)
+  const { process, stderr } = bound({ HTTPS_PROXY: 'socks5://user:canary@proxy' })
+  t.equal(await run(t, process), 2)
   t.match(stderr(), /HTTPS_PROXY: must be the URL of an http or https proxy/)
   t.notMatch(stderr(), /canary/)
 })
 
 t.test('warns of a Node that loses header fields', async (t) => {
-  const { edge, stdout } = bound()
-  await run(t, { ...edge, nodeVersion: 'v20.19.0' })
+  const { process, stdout } = bound()
+  await run(t, { ...process, nodeVersion: 'v20.19.0' })
   const [line] = stdout().split('\n')
   t.match(JSON.parse(line as string), { level: 'warn', msg: /^Node 20\.19\.0 .*CVE-2026-58044/ })
 })

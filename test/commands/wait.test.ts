@@ -1,18 +1,18 @@
 /** `wait` against real servers; the time is the test's. */
 import t, { type Test } from 'tap'
 import type { ServerResponse } from 'node:http'
-import { localUrl } from '../../src/commands/serve.ts'
+import { localUrl } from '../../src/commands/process.ts'
 import { wait } from '../../src/commands/wait.ts'
-import { createEdge } from '../fixtures/edge.ts'
+import { createProcess } from '../fixtures/process.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 import { startServer } from '../fixtures/recording-server.ts'
 
 const start = (environment: Readonly<Record<string, string>>, timeout = 60_000, flags = {}) => {
   const clock = new ManualClock()
-  const { edge, stdout, stderr } = createEdge(environment)
+  const { process, stdout, stderr } = createProcess(environment)
   let code: number | undefined
-  const ended = wait(edge, flags, timeout, clock).then((result) => (code = result))
+  const ended = wait(process, flags, timeout, clock).then((result) => (code = result))
   /** To the next poll, which is 250 ms later; a probe that is under way has a longer timer. */
   const polls = async (times: number, step = 250): Promise<void> => {
     for (let poll = 0; poll < times; poll += 1) {

@@ -1,6 +1,6 @@
-/** What to do about a connection that failed, by the code of the error. Pure. */
+/** A connection for an operator: what to do where it failed, and the certificates that came with it. Pure. */
 import type { Certificate, DetailedPeerCertificate } from 'node:tls'
-import { printable } from '../terminal.ts'
+import { printable } from './report.ts'
 
 export const dnsAdvice = (code: string): string =>
   `the host name cannot be resolved (${cause(code)}); compare it with the key, and check the DNS of this machine`
@@ -23,8 +23,6 @@ export const tlsAdvice = (code: string, refused: boolean): string => {
     'the TLS handshake failed; compare the URL with the key, and look for a proxy in between'
   return `${advice} (${cause(code)})`
 }
-
-/* FOLDED: The certificates that a TLS server presented, as an operator wants to see them. Pure. */
 
 export interface ChainLink {
   readonly subject: string
@@ -55,6 +53,23 @@ export const chainOf = (
   return links
 }
 
+/** No real chain is longer. */
+const MAX_LINKS = 10
+
+const linkOf = (certificate: DetailedPeerCertificate, wall: number): ChainLink => {
+  const notAfter = Date.parse(certificate.valid_to)
+  return {
+    subject: nameOf(certificate.subject),
+    issuer: nameOf(certificate.issuer),
+    notAfter: new Date(notAfter).toISOString(),
+    daysLeft: Math.floor((notAfter - wall) / DAY_MS),
+  }
+}
+
+const nameOf = ({ CN, O }: Partial<Certificate>): string => printable(String(CN ?? O ?? 'no name'))
+
+const DAY_MS = 24 * 3_600_000
+
 const cause = (code: string): string => (isTimeout(code) ? 'no answer in time' : code)
 
 /** Of an error without a system code only the limit is left as its cause. */
@@ -75,20 +90,3 @@ const TLS_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
     'its certificate comes from an authority that is not trusted; name the PEM file of the authority with SKP_CA_FILE',
   ],
 ]
-
-/** No real chain is longer. */
-const MAX_LINKS = 10
-
-const linkOf = (certificate: DetailedPeerCertificate, wall: number): ChainLink => {
-  const notAfter = Date.parse(certificate.valid_to)
-  return {
-    subject: nameOf(certificate.subject),
-    issuer: nameOf(certificate.issuer),
-    notAfter: new Date(notAfter).toISOString(),
-    daysLeft: Math.floor((notAfter - wall) / DAY_MS),
-  }
-}
-
-const nameOf = ({ CN, O }: Partial<Certificate>): string => printable(String(CN ?? O ?? 'no name'))
-
-const DAY_MS = 24 * 3_600_000

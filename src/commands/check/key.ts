@@ -10,32 +10,16 @@ import {
   type MissingKey,
 } from '../../service-key/key-source.ts'
 import { parseServiceKey, type ServiceKey } from '../../service-key/service-key.ts'
-import type { AccessToken } from '../../token/access-token.ts'
-import { type Process, EXIT } from '../process.ts'
-import type { StepReport } from './report.ts'
-
-/** A prefix of the proxy, and what the steps have found out about it so far. */
-export interface Subject {
-  readonly route: Config['routes'][number]
-  readonly found: FoundCredentials
-  /** From the key step on. */
-  readonly key?: ServiceKey
-  /** From the token step on. */
-  readonly token?: AccessToken
-}
-
-/** One step about one route. It is only taken if the one before found nothing wrong. */
-export type Step = (subject: Subject) => StepResult | Promise<StepResult>
+import { EXIT, type Process } from '../process.ts'
+import { routeName, type StepReport } from './report.ts'
 
 /** @param route the first of those that name this binding */
 export const searchBinding = (
-  edge: Process,
+  { environment, files }: Process,
   config: Config,
-  route: Subject['route'],
-): { readonly report: StepReport; readonly found: FoundCredentials | undefined } => {
-  const { environment, files } = edge
-  const { target } = route
-  const binding = route.binding ?? config.binding
+  route: Config['routes'][number],
+): { readonly report: StepReport; readonly found?: FoundCredentials } => {
+  const { target, binding = config.binding } = route
   const located = locateCredentials({ ...config, binding, target, environment, files })
   const { attempts } = located
   const common = { step: 'binding', rows: rowsOf(located) }
@@ -43,8 +27,7 @@ export const searchBinding = (
     const exitCode = located.reason === 'unbound' ? EXIT.unbound : EXIT.key
     const problems = located.wanted === undefined ? located.problems : [located.wanted]
     const summary = 'no key was found that could be used'
-    const report = { ...common, exitCode, summary, problems, warnings: [], data: { attempts } }
-    return { report, found: undefined }
+    return { report: { ...common, exitCode, summary, problems, warnings: [], data: { attempts } } }
   }
   const { origin, reason, warnings, watch } = located
   return {
@@ -60,31 +43,40 @@ export const searchBinding = (
   }
 }
 
-interface StepResult {
-  readonly report: StepReport
-  /** What the next step works with. */
-  readonly subject: Subject
-}
+const rowsOf = ({ attempts }: FoundCredentials | MissingKey): StepReport['rows'] =>
+  attempts.map((attempt) => [
+    attempt.place,
+    (MARKS[attempt.verdict] ?? '') + describeFound(attempt),
+  ])
 
-/** @param wall milliseconds since 1970, for the validity of a client certificate */
-export const checkKey = (config: Config, subject: Subject, wall: number): StepResult => {
-  const { route, found } = subject
-  const fields = keyFields(found.credentials, route.target)
+const MARKS: Readonly<Record<string, string>> = { chosen: 'chosen: ', ambiguous: 'ambiguous: ' }
+
+/**
+ * @param wall milliseconds since 1970, for the validity of a client certificate
+ * @returns the key too, if it can be read, even if its certificate is not valid
+ */
+export const checkKey = (
+  config: Config,
+  { prefix, target }: Config['routes'][number],
+  { credentials, origin }: FoundCredentials,
+  wall: number,
+): { readonly report: StepReport; readonly key?: ServiceKey } => {
+  const fields = keyFields(credentials, target)
   const common = {
     step: 'key',
-    route: route.prefix === '' ? '/' : route.prefix,
+    route: routeName(prefix),
     rows: fields.map((field): StepReport['rows'][number] => [field.name, valueOf(field)]),
   }
-  const parsed = parseServiceKey(found.credentials, { ...config, target: route.target })
+  const parsed = parseServiceKey(credentials, { ...config, target })
   if (!parsed.ok) {
-    const summary = `the key of ${found.origin} cannot be used`
+    const summary = `the key of ${origin} cannot be used`
     const { problems } = parsed
-    const report = { ...common, summary, problems, warnings: [], data: { fields } }
-    return { subject, report: { ...report, exitCode: EXIT.key } }
+    const data = { fields }
+    return { report: { ...common, exitCode: EXIT.key, summary, problems, warnings: [], data } }
   }
   const { key } = parsed
   const { baseUrl, tokenEndpoint, authentication } = key
-  const { problems, warnings } = certificateFinding(key, wall)
+  const { problems = [], warnings = [] } = certificateFinding(key, wall)
   const report: StepReport = {
     ...common,
     exitCode: problems.length === 0 ? EXIT.stopped : EXIT.key,
@@ -98,18 +90,12 @@ export const checkKey = (config: Config, subject: Subject, wall: number): StepRe
       fields,
     },
   }
-  return { subject: { ...subject, key }, report }
+  return { key, report }
 }
 
-const rowsOf = ({ attempts }: FoundCredentials | MissingKey): StepReport['rows'] =>
-  attempts.map((attempt) => [
-    attempt.place,
-    (MARKS[attempt.verdict] ?? '') + describeFound(attempt),
-  ])
-
-const MARKS: Readonly<Record<string, string>> = { chosen: 'chosen: ', ambiguous: 'ambiguous: ' }
-
 /**
+ * The fields of a key for people to compare, without what is secret.
+ *
  * @param target field with the base URL, whatever it is called
  * @returns at most 100 fields; those of objects with dots in their names
  */
@@ -123,33 +109,9 @@ const keyFields = (credentials: unknown, target: string, prefix = ''): readonly 
     })
     .slice(0, MAX_FIELDS)
 
-const valueOf = (field: KeyField): string =>
-  'value' in field
-    ? field.value
-    : `(not shown: ${field.length} characters, SHA-256 begins ${field.sha256})`
+const MAX_FIELDS = 100
 
-const certificateFinding = ({ authentication }: ServiceKey, wall: number): CertificateFinding => {
-  if (authentication.method !== 'tls_client_auth') return { problems: [], warnings: [] }
-  const validity = validityOf(authentication.certificate)
-  const [from, until] = [validity.notBefore, validity.notAfter].map((time) =>
-    new Date(time).toISOString(),
-  )
-  if (wall > validity.notAfter) {
-    return { problems: [`the client certificate expired on ${until}`], warnings: [] }
-  }
-  if (wall < validity.notBefore) {
-    return { problems: [`the client certificate is not valid before ${from}`], warnings: [] }
-  }
-  const left = Math.floor((validity.notAfter - wall) / HOUR_MS)
-  const warning = `the client certificate expires on ${until}, in ${left} hours`
-  return { problems: [], warnings: expiryUrgency(validity, wall) === 'none' ? [] : [warning] }
-}
-
-/* FOLDED:
- * The fields of a key for people to compare, without what is secret. Pure. Shown are only values of
- * fields that are known to be public, and only if they look as such a value does; of everything else
- * length and the beginning of the hash.
- */
+const MAX_DEPTH = 3
 
 type KeyField =
   | { readonly name: string; readonly value: string }
@@ -161,10 +123,10 @@ type KeyField =
       readonly sha256: string
     }
 
-const MAX_FIELDS = 100
-
-const MAX_DEPTH = 3
-
+/**
+ * Shown are only values of fields that are known to be public, and only if they look as such a value
+ * does; of everything else length and the beginning of the hash.
+ */
 const fieldOf = (path: string, value: unknown, target: string): KeyField => {
   const name = /^[\w.-]{1,60}$/.test(path) ? path : '(a name that is not repeated here)'
   if (typeof value === 'boolean' || value === null) return { name, value: String(value) }
@@ -208,9 +170,27 @@ const PUBLIC: ReadonlySet<string> = new Set([
 /** Ids, host names and types: no blanks, nothing of PEM, JSON or Base64. */
 const PLAIN = /^[\w.!|-]{1,200}$/
 
-interface CertificateFinding {
-  readonly problems: readonly string[]
-  readonly warnings: readonly string[]
+const valueOf = (field: KeyField): string =>
+  'value' in field
+    ? field.value
+    : `(not shown: ${field.length} characters, SHA-256 begins ${field.sha256})`
+
+const certificateFinding = (
+  { authentication }: ServiceKey,
+  wall: number,
+): Partial<Pick<StepReport, 'problems' | 'warnings'>> => {
+  if (authentication.method !== 'tls_client_auth') return {}
+  const validity = validityOf(authentication.certificate)
+  const { notBefore, notAfter } = validity
+  const until = new Date(notAfter).toISOString()
+  if (wall > notAfter) return { problems: [`the client certificate expired on ${until}`] }
+  if (wall < notBefore) {
+    const from = new Date(notBefore).toISOString()
+    return { problems: [`the client certificate is not valid before ${from}`] }
+  }
+  if (expiryUrgency(validity, wall) === 'none') return {}
+  const left = Math.floor((notAfter - wall) / HOUR_MS)
+  return { warnings: [`the client certificate expires on ${until}, in ${left} hours`] }
 }
 
 const HOUR_MS = 3_600_000

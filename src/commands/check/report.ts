@@ -1,6 +1,5 @@
 /** What the steps of `check` found, as text for people and as JSON for programs. Pure. */
-import type { Paint } from '../terminal.ts'
-import { EXIT } from '../process.ts'
+import { EXIT, type Paint } from '../process.ts'
 
 export interface StepReport {
   readonly step: string
@@ -35,6 +34,17 @@ export const reportJson = (reports: readonly StepReport[]): string => {
   })
   return `${JSON.stringify({ ok: exitCode === EXIT.stopped, exitCode, steps }, undefined, 2)}\n`
 }
+
+/** How a route is named by its prefix. */
+export const routeName = (prefix: string): string => (prefix === '' ? '/' : prefix)
+
+/** What a server sent, for a terminal: one line, no control characters, not endless. */
+export const printable = (text: string): string => {
+  const plain = text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return plain.length > MAX_LENGTH ? `${plain.slice(0, MAX_LENGTH)}…` : plain
+}
+
+const MAX_LENGTH = 200
 
 const textOf = (report: StepReport, paint: Paint): readonly string[] => {
   const { step, route, summary, rows, problems, warnings } = report

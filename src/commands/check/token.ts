@@ -6,9 +6,8 @@ import type { ServiceKey } from '../../service-key/service-key.ts'
 import type { AccessToken } from '../../token/access-token.ts'
 import type { TokenFailure } from '../../token/token-response.ts'
 import { EXIT } from '../process.ts'
-import { printable } from '../terminal.ts'
-import type { Online } from './reach.ts'
-import type { StepReport } from './report.ts'
+import type { Online } from './connection.ts'
+import { printable, type StepReport } from './report.ts'
 
 export interface TokenFinding {
   readonly report: StepReport
@@ -32,19 +31,12 @@ export const checkToken = async (
     : { report: failed(outcome.failure) }
 }
 
-/* FOLDED:
- * The few claims of a token that help to find a mistake and give nothing away. Pure. Names are those
- * of RFC 7519 §4.1, RFC 8693 §4.2 and §4.3, and `cid` and `zid` of XSUAA. The signature is not read.
+/**
+ * The few claims that help to find a mistake and give nothing away. The signature is not read.
+ *
+ * @returns `undefined` if the token is no JWT
  */
-
-interface TokenClaims {
-  readonly shown: Readonly<Record<string, string | readonly string[]>>
-  /** `iat` as ms since 1970. */
-  readonly issuedAt: number | undefined
-}
-
-/** @returns `undefined` if the token is no JWT */
-export const claimsOf = (token: string): TokenClaims | undefined => {
+export const claimsOf = (token: string) => {
   const payload = payloadOf(token)
   if (payload === undefined) return undefined
   const issuer = issuerHost(payload['iss'])
@@ -56,6 +48,7 @@ export const claimsOf = (token: string): TokenClaims | undefined => {
   const iat = payload['iat']
   return {
     shown: Object.fromEntries([...(issuer ? [['issuer', issuer] as const] : []), ...shown]),
+    /** `iat` as ms since 1970. */
     issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? iat * 1000 : undefined,
   }
 }
@@ -128,6 +121,7 @@ const payloadOf = (token: string): JsonObject | undefined => {
 const issuerHost = (value: unknown): string | undefined =>
   typeof value === 'string' && URL.canParse(value) ? new URL(value).host : undefined
 
+/** Names of RFC 7519 §4.1, RFC 8693 §4.2 and §4.3, and `cid` and `zid` of XSUAA. */
 const SHOWN: readonly (readonly [label: string, ...names: string[]])[] = [
   ['audience', 'aud'],
   ['client id', 'client_id', 'cid', 'azp'],

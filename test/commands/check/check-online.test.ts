@@ -1,5 +1,3 @@
-import { watch } from 'node:fs'
-import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { createCertificateAuthority } from '../../../demo/certificate-authority.ts'
 import { check } from '../../../src/commands/check/check.ts'
@@ -13,7 +11,7 @@ import {
   type Served,
 } from '../../fixtures/check-run.ts'
 import { freePort } from '../../fixtures/free-port.ts'
-import { memoryFiles } from '../../fixtures/memory-files.ts'
+import { createProcess } from '../../fixtures/process.ts'
 import { startRawServer, startStreamingServer } from '../../fixtures/recording-server.ts'
 
 const DAY = 24 * 3_600_000
@@ -95,22 +93,11 @@ t.test('without options it takes the resolver of the system', async (t) => {
   const api = await serve(t, {})
   const tokens = await serve(t, HTTP_ONLY)
   const key = { clientid: 'c', clientsecret: SECRET, entities: api.url, url: tokens.url }
-  const files = memoryFiles({ 'key.json': JSON.stringify(key) })
-  const stdout = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const common = {
-    environment: { SKP_KEY_FILE: 'key.json' },
-    readFile: files.readFile,
-    files,
-    watch,
-  }
-  const edge = {
-    ...common,
-    stdout,
-    stderr: stdout,
-    version: '1.2.3',
-    nodeVersion: 'v24.18.1',
-  }
-  t.equal(await check(edge, {}, false), 0)
+  const { process } = createProcess(
+    { SKP_KEY_FILE: 'key.json' },
+    { 'key.json': JSON.stringify(key) },
+  )
+  t.equal(await check(process, {}, false), 0)
 })
 
 const TLS: Readonly<

@@ -1,7 +1,5 @@
 import { execFileSync, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { watch } from 'node:fs'
-import { Writable } from 'node:stream'
 import type { DetailedPeerCertificate } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
@@ -13,7 +11,7 @@ import { check, endApart } from '../../../src/commands/check/check.ts'
 import { claimsOf } from '../../../src/commands/check/token.ts'
 import { systemFiles } from '../../../src/commands/process.ts'
 import { KEYS, LAYOUTS } from '../../fixtures/binding-layouts.ts'
-import { memoryFiles } from '../../fixtures/memory-files.ts'
+import { createProcess } from '../../fixtures/process.ts'
 import { PROGRAMS, startProgram } from '../../fixtures/program.ts'
 
 const SECRET = 'canary-f1e2-$Qz+/='
@@ -32,33 +30,20 @@ type Environment = Readonly<Record<string, string>>
 const noNetwork = () => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
 const { signal: deadline } = new AbortController()
 
+const keyFile = (key: object) => ({ 'key.json': JSON.stringify(key) })
+
 const run = async (
   environment: Environment,
-  { json = false, isTTY = false, files = memoryFiles({ 'key.json': JSON.stringify(KEY) }) } = {},
+  { json = false, isTTY = false, files = keyFile(KEY), isOnDisk = false } = {},
 ) => {
-  let output = ''
-  const stdout = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      output += chunk.toString()
-      done()
-    },
-  })
-  const { readFile } = files
-  const streams = { stdout: Object.assign(stdout, { isTTY }), stderr: stdout }
-  const edge = {
-    environment,
-    readFile,
-    files,
-    watch,
-    ...streams,
-    version: '1.2.3',
-    nodeVersion: 'v24.18.1',
-  }
-  const code = await check(edge, {}, json, { lookup: noNetwork, deadline })
-  return { code, output }
+  const { process, stdout, stderr } = createProcess(environment, files)
+  Object.assign(process.stdout, { isTTY })
+  const scene = isOnDisk ? { ...process, files: systemFiles } : process
+  const code = await check(scene, {}, json, { lookup: noNetwork, deadline })
+  t.equal(stderr(), '')
+  return { code, output: stdout() }
 }
 
-const keyFile = (key: object) => memoryFiles({ 'key.json': JSON.stringify(key) })
 const SET = { SKP_KEY_FILE: 'key.json' }
 
 interface Step {
@@ -280,7 +265,7 @@ for (const [title, write] of Object.entries(LAYOUTS)) {
         for (const SKP_TARGET of ['entities', 'clientsecret', 'uaa', 'uaa.clientsecret']) {
           const SERVICE_BINDING_ROOT = `${root}/${form}`
           const environment = { SERVICE_BINDING_ROOT, SKP_TARGET, SKP_BINDING: 'intas' }
-          const { output } = await run(environment, { json, files: systemFiles })
+          const { output } = await run(environment, { json, isOnDisk: true })
           t.match(output, HASH)
           t.strictSame(leaks(output, [SECRET]), [])
         }
@@ -380,19 +365,10 @@ t.test('a chain ends at its root, or when it is too long', async (t) => {
   t.equal(chainOf(long, 0)[0]?.subject.length, 201)
 })
 
-/* `check` ends in time, whatever hangs. */
-
 const preload = fileURLToPath(new URL('../../fixtures/hanging-resolver.mjs', import.meta.url))
 
-const KEYOfApart = JSON.stringify({
-  entities: 'https://api.example.test/v1',
-  url: 'https://tokens.example.test',
-  clientid: 'sb-client!b1',
-  clientsecret: 'canary-secret',
-})
-
 t.test('check ends while the resolver of the system hangs: exit code 11', async (t) => {
-  const dir = t.testdir({ 'key.json': KEYOfApart })
+  const dir = t.testdir(keyFile(KEY))
   execFileSync('mkfifo', [`${dir}/pipe`])
   const environment = { SKP_KEY_FILE: `${dir}/key.json`, PIPE: `${dir}/pipe` }
   const program = ['--import', preload, ...PROGRAMS.built]

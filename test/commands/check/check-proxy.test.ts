@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
-import { HTTP_ONLY, jwt, run, serve, tokenAnswer } from '../fixtures/check-run.ts'
-import { startConnectProxy, type ConnectProxyOptions } from '../fixtures/connect-proxy.ts'
+import { createCertificateAuthority } from '../../../demo/certificate-authority.ts'
+import { HTTP_ONLY, jwt, run, serve, tokenAnswer } from '../../fixtures/check-run.ts'
+import { startConnectProxy, type ConnectProxyOptions } from '../../fixtures/connect-proxy.ts'
 
 const authority = await createCertificateAuthority()
 
