@@ -20,6 +20,8 @@ export interface Process {
   readonly version: string
   /** Of Node, such as `v24.18.1`. */
   readonly nodeVersion: string
+  /** What Node was started with, on its command line and in NODE_OPTIONS. */
+  readonly nodeFlags: readonly string[]
 }
 
 type Output = Writable & { readonly isTTY?: boolean }

@@ -44,6 +44,7 @@ export const serve = async (process: Process, flags: Flags): Promise<Running | n
   try {
     port = await app.start()
     announce(log, prepared, port)
+    for (const gain of missedGains(process.nodeFlags)) log.debug(gain)
     lines.flushSync()
   } catch (error) {
     return startFailure(process, error, config)
@@ -156,6 +157,24 @@ const FIXED: Readonly<Record<number, readonly [minor: number, patch: number]>> =
 }
 
 const NEWEST_LINE = 26
+
+/**
+ * Node's own flags that `npm start` and the image have; everything works without them.
+ *
+ * @param flags of this process
+ * @returns what each that is missing would gain
+ */
+export const missedGains = (flags: readonly string[]): readonly string[] =>
+  Object.entries(GAINS).flatMap(([flag, gain]) =>
+    flags.some((given) => given.split('=', 1)[0] === flag.split('=', 1)[0])
+      ? []
+      : [`Node was started without ${flag}, which ${gain}`],
+  )
+
+const GAINS = {
+  '--max-semi-space-size=16': 'halves the CPU time of a request in a small container',
+  '--expose-gc': 'lets memory of streamed bodies be collected without a detour',
+} as const
 
 /** Lines for a machine are written together; those for somebody who watches, at once. */
 const openLog = async (

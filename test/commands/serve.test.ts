@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import type { Process } from '../../src/commands/process.ts'
-import { nodeAdvisory, serve } from '../../src/commands/serve.ts'
+import { missedGains, nodeAdvisory, serve } from '../../src/commands/serve.ts'
 import { createProcess as createProcessWith } from '../fixtures/process.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call } from '../fixtures/http-client.ts'
@@ -46,6 +46,21 @@ t.test('says where it listens, what for, and where the key came from', async (t)
     },
     { msg: /^listening on http:\/\/127\.0\.0\.1:\d+$/, address: String },
   ])
+})
+
+t.test('what flags of Node would gain is told once, to whoever asks for details', async (t) => {
+  const { process, stdout } = bound({ SKP_LOG_LEVEL: 'debug' })
+  await run(t, process)
+  t.equal(stdout().match(/without --max-semi-space-size=16, which halves/g)?.length, 1)
+  t.equal(stdout().match(/without --expose-gc, which/g)?.length, 1)
+  const quiet = bound()
+  await run(t, quiet.process)
+  t.notMatch(quiet.stdout(), /expose-gc/)
+})
+
+t.test('flags that are there are not missed, whatever their value', async (t) => {
+  t.same(missedGains(['--expose-gc', '--max-semi-space-size=64']), [])
+  t.match(missedGains(['--max-semi-space-size=16']), [/--expose-gc/])
 })
 
 t.test('is readable on a terminal, and JSON where asked for', async (t) => {
