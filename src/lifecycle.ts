@@ -31,8 +31,11 @@ export class Lifecycle {
     this.#options = options
   }
 
-  /** @returns whether everything in flight was finished in time */
-  async stop(app: Stoppable, connections: Unused): Promise<boolean> {
+  /**
+   * @param connections those that Node does not count as idle although no request is in flight on them
+   * @returns whether everything in flight was finished in time
+   */
+  async stop(app: Stoppable, connections: { closeUnused(): void }): Promise<boolean> {
     const { clock, drainDelay, drainTimeout } = this.#options
     const startedAt = clock.now()
     this.phase = 'draining'
@@ -53,11 +56,6 @@ export class Lifecycle {
     await closing
     return inTime
   }
-}
-
-/** Connections that Node does not count as idle although no request is in flight on them. */
-interface Unused {
-  closeUnused(): void
 }
 
 /** How long a request whose head is half there may still arrive, to be refused in words. */

@@ -1,4 +1,4 @@
-/** The built program, judged as a process: by its exit code, its output and what it sends. */
+/** The built program, looked at as a process: by its exit code, its output and what it sends. */
 import t, { type Test } from 'tap'
 import http from 'node:http'
 import { freePort } from './fixtures/free-port.ts'
@@ -204,9 +204,9 @@ t.test('no line is lost when the program stops under load', async (t) => {
   let stopping = false
   const callUntilClosed = async (): Promise<void> => {
     while (!stopping || statuses.length < 300) {
-      const answer = await call(port, { path: '/Vendor', agent }).catch(() => undefined)
-      if (answer === undefined || answer.headers.connection === 'close') return
-      statuses.push(answer.status)
+      const response = await call(port, { path: '/Vendor', agent }).catch(() => undefined)
+      if (response === undefined || response.headers.connection === 'close') return
+      statuses.push(response.status)
       if (statuses.length === 300) stopping = child.kill('SIGTERM')
     }
   }

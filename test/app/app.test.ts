@@ -13,8 +13,8 @@ t.test('200 cold callers cause one token request and get 200 answers', async (t)
   const api = await startServer(t, (_request, response) => response.end('{}'))
   const tokenEndpoint = `${tokenServer.url}/oauth/token`
   const { port } = await startProxy(t, { api: api.url, tokenEndpoint })
-  const answers = await Promise.all(Array.from({ length: 200 }, () => call(port)))
-  t.ok(answers.every(({ status }) => status === 200))
+  const responses = await Promise.all(Array.from({ length: 200 }, () => call(port)))
+  t.ok(responses.every(({ status }) => status === 200))
   t.equal(tokenServer.requests.length, 1)
   t.ok(api.requests.every(({ headers }) => headers.authorization === `Bearer ${TOKEN}`))
 })
@@ -37,9 +37,9 @@ t.test('a malformed token answer never becomes a header', async (t) => {
       tokenEndpoint: `${tokenServer.url}/oauth/token`,
       settings: { SKP_TOKEN_WAIT: '100ms' },
     })
-    const answer = await call(port)
-    t.ok(answer.status === 503 || answer.status === 502, body.slice(0, 30))
-    t.equal(answer.headers['x-error-origin'], 'token-server')
+    const response = await call(port)
+    t.ok(response.status === 503 || response.status === 502, body.slice(0, 30))
+    t.equal(response.headers['x-error-origin'], 'token-server')
     t.equal(api.requests.length, 0)
   }
 })
@@ -128,8 +128,8 @@ t.test('probes', async (t) => {
       ['POST', '/-/ready'],
       ['MERGE', '/-/live'],
     ] as const) {
-      const answer = await call(port, { method, path })
-      t.equal(answer.headers['x-error-code'], 'not_found', `${method} ${path}`)
+      const response = await call(port, { method, path })
+      t.equal(response.headers['x-error-code'], 'not_found', `${method} ${path}`)
     }
     t.equal(api.requests.length, 0)
   })
@@ -147,8 +147,8 @@ t.test('stopping', async (t) => {
     while (finish === undefined) await new Promise(setImmediate)
     const stopped = app.stop()
     finish()
-    const answer = await inFlight
-    t.match(answer, { status: 200, headers: { connection: 'close' } })
+    const response = await inFlight
+    t.match(response, { status: 200, headers: { connection: 'close' } })
     await stopped
     await t.rejects(call(port), { code: 'ECONNREFUSED' })
   })
@@ -254,15 +254,15 @@ t.test('neither secret nor token reaches the log, whatever happens', async (t) =
     tokenEndpoint: `${failing.url}/oauth/token`,
   })
   const working = await startProxy(t, { api: api.url })
-  const answers: string[] = []
+  const responses: string[] = []
   for (const { port } of [rejected, working]) {
     for (const path of ['/Vendor', '/%2e%2e', '/-/ready', '/-/x']) {
       const { headers, body } = await call(port, { path })
-      if (headers['x-echo'] === undefined) answers.push(JSON.stringify(headers), body.toString())
+      if (headers['x-echo'] === undefined) responses.push(JSON.stringify(headers), body.toString())
     }
   }
-  t.ok(answers.length >= 14, 'all but the one the API made itself')
-  const written = JSON.stringify([rejected.log, working.log, answers])
+  t.ok(responses.length >= 14, 'all but the one the API made itself')
+  const written = JSON.stringify([rejected.log, working.log, responses])
   for (const canary of [CLIENT_SECRET, encodeURIComponent(CLIENT_SECRET), TOKEN]) {
     t.notOk(written.includes(canary))
   }
@@ -284,8 +284,8 @@ t.test('a defect on the way is answered and logged, never left hanging', async (
   }
   const { port, log } = await startProxy(t, { api: api.url, clock })
   isBroken = true
-  const answer = await call(port)
-  t.match(answer, { status: 502, headers: { 'x-error-code': 'internal' } })
+  const response = await call(port)
+  t.match(response, { status: 502, headers: { 'x-error-code': 'internal' } })
   t.match(
     log.filter(({ level }) => level === 'error'),
     [{ msg: 'a request failed by a defect', err: { message: 'no time' } }],

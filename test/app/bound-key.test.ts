@@ -52,12 +52,12 @@ const start = async (
     },
     reload: () => app.reload(),
     get: async (path = '/x') => {
-      const answer = await call(port, { path })
-      return `${answer.status} ${String(answer.headers['x-token'])}`
+      const response = await call(port, { path })
+      return `${response.status} ${String(response.headers['x-token'])}`
     },
     readiness: async () => {
-      const answer = await call(port, { path: '/-/ready' })
-      return JSON.parse(answer.body.toString()) as { status: string; reasons?: string[] }
+      const response = await call(port, { path: '/-/ready' })
+      return JSON.parse(response.body.toString()) as { status: string; reasons?: string[] }
     },
   }
 }
@@ -102,8 +102,8 @@ t.test('a key that is replaced on disk', async (t) => {
       proxy.deliver(reading('new-secret'))
       tokens.valid.clear()
       tokens.valid.add('new-secret')
-      const answers = await Promise.all([proxy.get('/a'), proxy.get('/b')])
-      t.same(answers, ['200 new-secret-token-2', '200 new-secret-token-2'])
+      const responses = await Promise.all([proxy.get('/a'), proxy.get('/b')])
+      t.same(responses, ['200 new-secret-token-2', '200 new-secret-token-2'])
     },
   )
 
@@ -171,12 +171,12 @@ t.test('a key that is replaced on disk', async (t) => {
       else response.end('{}')
     })
     const next = await startApi(t, there.valid)
-    const retire: (() => void)[] = []
+    const closings: (() => void)[] = []
     const clock: Clock = {
       ...systemClock,
       schedule: (ms, task, options) => {
         if (ms !== 600_000) return systemClock.schedule(ms, task, options)
-        retire.push(task)
+        closings.push(task)
         return () => {}
       },
     }
@@ -193,7 +193,7 @@ t.test('a key that is replaced on disk', async (t) => {
     t.equal(await slow, '200 undefined', 'what was under way ends where it began')
     t.same(new Set(seen), new Set(['Bearer a-secret-token-1']))
     t.ok(old.open() > 0)
-    for (const close of retire) close()
+    for (const close of closings) close()
     while (old.open() > 0) await new Promise(setImmediate)
     t.equal(await proxy.get(), '200 b-secret-token-1', 'only the old connections are closed')
     proxy.deliver(first)
@@ -236,9 +236,9 @@ t.test(
     const tokens = await startTokens(t, [])
     const reading = readingOf(tokens.endpoint, { '': 'http://127.0.0.1:1' })
     const { port } = await startProxy(t, { sources: [{ name: 'intas', read: () => reading }] })
-    const answer = await call(port, { path: '/x' })
-    t.match(answer, { status: 502, headers: { 'x-error-code': 'credential_rejected' } })
-    t.match(answer.body.toString(), /came with the environment: bind a valid one, then restart/)
+    const response = await call(port, { path: '/x' })
+    t.match(response, { status: 502, headers: { 'x-error-code': 'credential_rejected' } })
+    t.match(response.body.toString(), /came with the environment: bind a valid one, then restart/)
   },
 )
 
@@ -273,9 +273,9 @@ t.test('several keys', async (t) => {
   t.test('leave everything else unserved', async (t) => {
     const requests = api.requests.length
     for (const path of ['/', '/Vendor', '/v1/Vendor', '/develop/Vendor', '/dev/../prod/Vendor']) {
-      const answer = await get(path)
-      t.ok(answer.status === 404 || answer.status === 400, path)
-      t.equal(answer.headers['x-error-origin'], 'service-key-proxy', path)
+      const response = await get(path)
+      t.ok(response.status === 404 || response.status === 400, path)
+      t.equal(response.headers['x-error-origin'], 'service-key-proxy', path)
     }
     t.equal(api.requests.length, requests)
   })

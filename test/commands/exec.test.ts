@@ -52,8 +52,8 @@ const started = async (running: Awaited<ReturnType<typeof run>>) => {
 
 const node = (code: string): readonly [string, ...string[]] => [process.execPath, '-e', code]
 
-const TALK = `fetch(process.env.ENTITIES_URL + '/Vendor').then(async (answer) => {
-  console.log(JSON.stringify([answer.status, await answer.text(), process.env]))
+const TALK = `fetch(process.env.ENTITIES_URL + '/Vendor').then(async (response) => {
+  console.log(JSON.stringify([response.status, await response.text(), process.env]))
   process.exitCode = 7
 })`
 

@@ -23,25 +23,25 @@ const start = (environment: Readonly<Record<string, string>>, timeout = 60_000, 
   return { ended, polls, stdout, stderr, clock }
 }
 
-type Answer = (response: ServerResponse) => unknown
+type Respond = (response: ServerResponse) => unknown
 
-/** Answers one after the other, the last one for ever. */
-const startProbed = (t: Test, answers: readonly Answer[]) => {
+/** Responds in these ways one after the other, in the last one for ever. */
+const startProbed = (t: Test, responses: readonly Respond[]) => {
   let count = 0
   return startServer(t, (_request, response) => {
-    const answer = answers[Math.min(count, answers.length - 1)]
+    const respond = responses[Math.min(count, responses.length - 1)]
     count += 1
-    answer?.(response)
+    respond?.(response)
   })
 }
 
-const up: Answer = (response) => response.end('{"status":"UP"}')
-const down: Answer = (response) =>
+const up: Respond = (response) => response.end('{"status":"UP"}')
+const down: Respond = (response) =>
   response
     .writeHead(503)
     .end('{"status":"DOWN","reasons":["no usable token yet","other\\u001b[2J"]}')
 const say =
-  (status: number, body: string): Answer =>
+  (status: number, body: string): Respond =>
   (response) =>
     response.writeHead(status).end(body)
 
@@ -56,7 +56,7 @@ t.test('a proxy that is ready ends it at once, with nothing to say', async (t) =
 })
 
 t.test('looks every 250 ms, and says once after 2 s what it waits for', async (t) => {
-  const { port, requests } = await startProbed(t, [...Array<Answer>(11).fill(down), up])
+  const { port, requests } = await startProbed(t, [...Array<Respond>(11).fill(down), up])
   const { ended, polls, stderr } = start(at(port))
   await polls(7)
   t.equal(stderr(), '')
@@ -82,7 +82,7 @@ t.test('after the timeout tells the last reasons, and what to look at', async (t
   )
 })
 
-const UNFIT: readonly [string, Answer, RegExp][] = [
+const UNFIT: readonly [string, Respond, RegExp][] = [
   ['another program', say(404, 'Not here'), /answered with 404; it may be another program/],
   ['JSON of another kind', say(503, '{"reasons":"none"}'), /answered with 503/],
   ['no reasons', say(503, '{"status":"DOWN"}'), /answered with 503/],
@@ -91,9 +91,9 @@ const UNFIT: readonly [string, Answer, RegExp][] = [
   ['a broken connection', (response) => response.destroy(), /no answer \(UND_ERR_SOCKET\)/],
 ]
 
-for (const [name, answer, reason] of UNFIT) {
+for (const [name, respond, reason] of UNFIT) {
   t.test(`is not ready: ${name}`, async (t) => {
-    const { port } = await startProbed(t, [answer])
+    const { port } = await startProbed(t, [respond])
     const { ended, stderr } = start(at(port), 250)
     t.equal(await ended, 1)
     t.match(stderr(), reason)

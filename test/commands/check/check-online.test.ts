@@ -7,7 +7,7 @@ import {
   run,
   SECRET,
   serve,
-  tokenAnswer,
+  tokenResponse,
   type Served,
 } from '../../fixtures/check-run.ts'
 import { freePort } from '../../fixtures/free-port.ts'
@@ -33,7 +33,7 @@ t.test(
     const tls = await authority.issueServer()
     const token = jwt({ ...CLAIMS, iat: now(), exp: now() + 4200 })
     const api = await serve(t, { body: '{"canary":1}' }, tls)
-    const tokens = await serve(t, tokenAnswer(token), tls)
+    const tokens = await serve(t, tokenResponse(token), tls)
     const ca = authority.certificate
     const result = await run(t, { api: api.url, tokens: tokens.url, ca })
     t.equal(result.code, 0, result.output)
@@ -215,10 +215,10 @@ const TOKEN_FAILURES: readonly (readonly [title: string, Served, code: number, R
   ['503', { status: 503 }, 14, /answered 503; try again; if it lasts/],
 ]
 
-for (const [title, answer, expected, pattern] of TOKEN_FAILURES) {
+for (const [title, response, expected, pattern] of TOKEN_FAILURES) {
   t.test(`the token server answers ${title}: exit code ${expected}`, async (t) => {
     const api = await serve(t, {})
-    const tokens = await serve(t, answer)
+    const tokens = await serve(t, response)
     const { code, output } = await run(t, { api: api.url, tokens: tokens.url })
     t.equal(code, expected, output)
     t.match(output, /FAILED +token \/: there is no token/)
@@ -289,7 +289,7 @@ for (const [status, pattern] of API_FAILURES) {
 t.test('what is odd about an answer of the API is a warning', async (t) => {
   const date = new Date(Date.now() + 3_600_000).toUTCString()
   const api = await serve(t, { type: 'text/html', headers: { date } })
-  const tokens = await serve(t, tokenAnswer(jwt({ iat: now() + 7200, iss: 1 })))
+  const tokens = await serve(t, tokenResponse(jwt({ iat: now() + 7200, iss: 1 })))
   const { code, output } = await run(t, { api: api.url, tokens: tokens.url })
   t.equal(code, 0)
   t.match(output, /warning: it answers with a web page/)
@@ -301,7 +301,7 @@ t.test('an old token is a warning, and an answer needs neither type nor date', a
   const api = await startRawServer(t, (socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'))
   })
-  const tokens = await serve(t, tokenAnswer(jwt({ iat: now() - 600 })))
+  const tokens = await serve(t, tokenResponse(jwt({ iat: now() - 600 })))
   const { code, output } = await run(t, { api: api.url, tokens: tokens.url })
   t.equal(code, 0, output)
   t.match(output, /warning: the token was made 60\d s before now/)
@@ -312,7 +312,7 @@ t.test('a secret that a server sends back is cut out', async (t) => {
   const api = await serve(t, { type: `text/${SECRET}` })
   const tokens = await serve(
     t,
-    tokenAnswer(jwt({ cid: SECRET, aud: SECRET, zid: 'a\u001b[31m\n' })),
+    tokenResponse(jwt({ cid: SECRET, aud: SECRET, zid: 'a\u001b[31m\n' })),
   )
   const { code, output } = await run(t, { api: api.url, tokens: tokens.url })
   t.equal(code, 0)

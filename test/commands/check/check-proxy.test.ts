@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { createCertificateAuthority } from '../../../demo/certificate-authority.ts'
-import { HTTP_ONLY, jwt, run, serve, tokenAnswer } from '../../fixtures/check-run.ts'
+import { HTTP_ONLY, jwt, run, serve, tokenResponse } from '../../fixtures/check-run.ts'
 import { startConnectProxy, type ConnectProxyOptions } from '../../fixtures/connect-proxy.ts'
 
 const authority = await createCertificateAuthority()
@@ -11,7 +11,7 @@ const TOKENS = 'https://tokens.example.test'
 const throughProxy = async (t: Test, proxy: Omit<ConnectProxyOptions, 'hosts'> = {}) => {
   const tls = await authority.issueServer(['api.example.test', 'tokens.example.test'])
   const api = await serve(t, {}, tls)
-  const tokens = await serve(t, tokenAnswer(jwt({ cid: 'sb-0d3c!b1' })), tls)
+  const tokens = await serve(t, tokenResponse(jwt({ cid: 'sb-0d3c!b1' })), tls)
   const hosts = { 'api.example.test:443': api.port, 'tokens.example.test:443': tokens.port }
   const { port } = await startConnectProxy(t, { hosts, ...proxy })
   return { HTTPS_PROXY: `http://user:canary-password@localhost:${port}` }
