@@ -1,13 +1,15 @@
 /** Documents that can drift from the code, held against it. */
 import t from 'tap'
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { configurationPage } from '../scripts/configuration-page.ts'
 import { EXIT } from '../src/commands/process.ts'
 import { helpText } from '../src/commands/help.ts'
 import { configSchema, type Setting } from '../src/config/settings.ts'
 import { ERROR_CODES, errorEntry } from '../src/errors.ts'
 
-const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+const at = (path: string): URL => new URL(`../${path}`, import.meta.url)
+
+const read = (path: string): string => readFileSync(at(path), 'utf8')
 
 const settings = Object.values<Setting<unknown>>(configSchema)
 
@@ -39,10 +41,9 @@ t.test('docs/configuration.md is what `npm run docs` writes', async (t) => {
 
 t.test('documents name only settings that exist', async (t) => {
   const known = new Set<string>(settings.map(({ env }) => env))
-  const documents = readdirSync(new URL('../docs', import.meta.url), {
-    recursive: true,
-    encoding: 'utf8',
-  }).filter((path) => path.endsWith('.md'))
+  const documents = readdirSync(at('docs'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.md'),
+  )
   for (const path of ['README.md', 'SECURITY.md', ...documents.map((name) => `docs/${name}`)]) {
     const text = read(path)
     // A record that was replaced tells of what there was.
@@ -69,4 +70,44 @@ t.test('the run book has the exit codes of check, and the help text too', async 
   const help = helpText()
   for (const code of new Set(Object.values(EXIT)))
     t.match(help, new RegExp(`\\b${code} `), `${code}`)
+})
+
+t.test('every file and folder that documents name is there', async (t) => {
+  const pages = readdirSync(at('docs')).filter((name) => name.endsWith('.md'))
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    ...pages.map((name) => `docs/${name}`),
+  ]
+  const named = documents.flatMap((document) =>
+    [...read(document).matchAll(PATH)].map(([path]) => ({ document, path })),
+  )
+  t.ok(named.length > 100)
+  for (const { document, path } of named) t.ok(existsSync(at(path)), `${document}: ${path}`)
+})
+
+/** From the root; `bench/node_modules` is made by the first run of the benchmark. */
+const PATH =
+  /(?<![\w./@-])(?:src|test|scripts|docs|deploy|helm|demo|bench(?!\/node_modules))\/[\w./-]*\w/g
+
+t.test('every file and folder that the architecture page names is there', async (t) => {
+  const page = read('docs/architecture.md')
+  const spans = [...page.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span)
+  const files = spans.filter((span) => /^(?!dist\/)[\w/-]+(?:\.ts|\/)$/.test(span))
+  t.ok(files.length > 60)
+  for (const file of files) t.ok(existsSync(at(`src/${file}`)) || existsSync(at(file)), file)
+  const ways = spans.filter((span) => span.includes(' → '))
+  t.equal(ways.length, 2)
+  for (const way of ways) {
+    let room = ''
+    for (const step of way.replace(/ → out$/, '').split(' → ')) {
+      const places = [step, `${step}.ts`, `${room}/${step}.ts`]
+      t.ok(
+        places.some((place) => existsSync(at(`src/${place}`))),
+        step,
+      )
+      room = step.split('/', 1)[0] as string
+    }
+  }
 })
