@@ -140,6 +140,19 @@ interface ErrorEntry {
 
 export const errorEntry = (code: ErrorCode): ErrorEntry => ERRORS[code]
 
+/**
+ * Who made a response.
+ *
+ * @param status of its head; `undefined`: none was sent
+ */
+export const originOf = (
+  failure: ErrorCode | undefined,
+  status: number | undefined,
+): ErrorEntry['origin'] | 'caller' | 'api' => {
+  if (failure !== undefined) return errorEntry(failure).origin
+  return status === undefined ? 'caller' : 'api'
+}
+
 /** The `code` of an error of Node or a library, such as ECONNREFUSED: safe to log, unlike its text. */
 export const systemCode = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string'

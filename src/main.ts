@@ -18,7 +18,7 @@ const thisProcess: Process = {
   stderr: process.stderr,
   version: manifest.version,
   nodeVersion: process.version,
-  nodeFlags: [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)],
+  nodeFlags: process.execArgv,
 }
 
 const run = async (): Promise<Running | Accompanied | number> => {

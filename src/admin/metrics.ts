@@ -3,11 +3,11 @@
  * done when somebody asks for /metrics.
  */
 import type { Clock } from '../clock.ts'
-import { type ErrorCode, errorEntry } from '../errors.ts'
+import { originOf } from '../errors.ts'
 import type { RequestContext } from '../proxy/request-context.ts'
 import type { TokenFailure } from '../token/token-response.ts'
 import type { TokenGrant } from '../token/token-source.ts'
-import { Histogram, LabelledCounter, type Origin, RequestTally } from './counters.ts'
+import { Histogram, LabelledCounter, RequestTally } from './counters.ts'
 
 export class ProxyMetrics {
   /** Requests that are not done. */
@@ -63,16 +63,6 @@ export class ProxyMetrics {
     const replay = replayResult(context, status)
     if (replay !== undefined) this.replays.add(replay)
   }
-}
-
-/**
- * Who made an answer.
- *
- * @param status of its head; `undefined`: none was sent
- */
-export const originOf = (failure: ErrorCode | undefined, status: number | undefined): Origin => {
-  if (failure !== undefined) return errorEntry(failure).origin
-  return status === undefined ? 'caller' : 'api'
 }
 
 /** @param grant one exchange with the token server each time */

@@ -20,7 +20,7 @@ export interface Process {
   readonly version: string
   /** Of Node, such as `v24.18.1`. */
   readonly nodeVersion: string
-  /** What Node was started with, on its command line and in NODE_OPTIONS. */
+  /** What Node was started with on its command line. */
   readonly nodeFlags: readonly string[]
 }
 

@@ -44,7 +44,7 @@ export const serve = async (process: Process, flags: Flags): Promise<Running | n
   try {
     port = await app.start()
     announce(log, prepared, port)
-    for (const gain of missedGains(process.nodeFlags)) log.debug(gain)
+    for (const gain of missedGains(process)) log.debug(gain)
     lines.flushSync()
   } catch (error) {
     return startFailure(process, error, config)
@@ -159,17 +159,17 @@ const FIXED: Readonly<Record<number, readonly [minor: number, patch: number]>> =
 const NEWEST_LINE = 26
 
 /**
- * Node's own flags that `npm start` and the image have; everything works without them.
- *
- * @param flags of this process
- * @returns what each that is missing would gain
+ * What each of Node's own flags that `npm start` and the image have would gain here; everything works
+ * without them.
  */
-export const missedGains = (flags: readonly string[]): readonly string[] =>
-  Object.entries(GAINS).flatMap(([flag, gain]) =>
-    flags.some((given) => given.split('=', 1)[0] === flag.split('=', 1)[0])
+const missedGains = ({ nodeFlags, environment }: Process): readonly string[] => {
+  const given = [...nodeFlags, environment['NODE_OPTIONS']].join(' ')
+  return Object.entries(GAINS).flatMap(([flag, gain]) =>
+    given.includes(flag.split('=', 1)[0] as string)
       ? []
       : [`Node was started without ${flag}, which ${gain}`],
   )
+}
 
 const GAINS = {
   '--max-semi-space-size=16': 'halves the CPU time of a request in a small container',

@@ -3,8 +3,7 @@
  * are kept only while somebody looks: else a request costs a null check. Failures are counted always.
  */
 import type { IncomingMessage } from 'node:http'
-import { originOf } from '../admin/metrics.ts'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, originOf } from '../errors.ts'
 import type { RequestContext } from '../proxy/request-context.ts'
 
 /** Of one code: so that whoever comes later sees what has happened. */

@@ -164,16 +164,19 @@ const checkServers = async (
   key: ServiceKey,
   takeToken: TakeToken,
 ): Promise<readonly StepReport[]> => {
-  const { deadline } = online
-  if (deadline.aborted) return [outOfTime('connection', EXIT.connection)]
-  const connection = await checkConnection(online, key)
+  const late = outOfTime('connection', EXIT.connection)
+  const connection = await inTime(online, late, () => checkConnection(online, key))
   if (connection.exitCode !== EXIT.stopped) return [connection]
-  if (deadline.aborted) return [connection, outOfTime('token', EXIT.tokenEndpoint)]
-  const { report, token } = await takeToken(online, key)
+  const noToken: TokenFinding = { report: outOfTime('token', EXIT.tokenEndpoint) }
+  const { report, token } = await inTime(online, noToken, () => takeToken(online, key))
   if (token === undefined) return [connection, report]
-  const api = deadline.aborted ? outOfTime('api', EXIT.api) : await checkApi(online, key, token)
-  return [connection, report, api]
+  const noApi = outOfTime('api', EXIT.api)
+  return [connection, report, await inTime(online, noApi, () => checkApi(online, key, token))]
 }
+
+/** @param late what is told instead of a step for which there is no time left */
+const inTime = <T>({ deadline }: Online, late: T, step: () => Promise<T>): Promise<T> =>
+  deadline.aborted ? Promise.resolve(late) : step()
 
 const outOfTime = (step: string, exitCode: number): StepReport => ({
   step,
