@@ -65,24 +65,12 @@ export const lineWriter = (log: Logger) => {
 export const timestamps = (wall: () => number): (() => string) => {
   let last = -1
   let sequence = 0
-  let text = ''
-  /** As it is written up to the second; the milliseconds are put in behind it. */
-  let second = -1
-  let upToSecond = ''
   return () => {
     const now = wall()
-    if (now === last) sequence += 1
-    else {
-      const milliseconds = now % 1000
-      if (now - milliseconds !== second) {
-        second = now - milliseconds
-        upToSecond = new Date(second).toISOString().slice(0, -4)
-      }
-      last = now
-      sequence = 0
-      text = `,"written_at":"${upToSecond}${String(1000 + milliseconds).slice(1)}Z","written_ts":${now}`
-    }
-    return text + String(1e6 + sequence).slice(1)
+    sequence = now === last ? sequence + 1 : 0
+    last = now
+    const nanoseconds = String(sequence).padStart(6, '0')
+    return `,"written_at":"${new Date(now).toISOString()}","written_ts":${now}${nanoseconds}`
   }
 }
 

@@ -29,29 +29,13 @@ export const createCallerGuard = ({ allowedHosts, callerToken }: CallerRules) =>
   }
 }
 
-/**
- * A check of something that most callers write as the caller before did, such as the name of this host:
- * what was accepted last is accepted without looking at it again.
- *
- * @param accepts must not change its mind
- */
-export const rememberingLast = (accepts: (text: string) => boolean) => {
-  let last: string | undefined
-  return (text: string): boolean => {
-    if (text === last) return true
-    const accepted = accepts(text)
-    if (accepted) last = text
-    return accepted
-  }
-}
-
 const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
   if (allowed.includes('*')) return () => true
   const names = new Set(allowed)
-  return rememberingLast((host) => {
+  return (host) => {
     const lower = host.toLowerCase()
     return names.has(lower) || names.has(lower.replace(/:\d{1,5}$/, ''))
-  })
+  }
 }
 
 /** In a time that tells nothing about the token, not even its length. */

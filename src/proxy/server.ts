@@ -6,7 +6,6 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Failure } from '../errors.ts'
-import { rememberingLast } from '../policy/caller-guard.ts'
 import type { OpenTrace } from '../tracing/trace-context.ts'
 import { CallerConnections } from './caller-connection.ts'
 import { FORWARDED_METHODS, sendFailure } from './failure-response.ts'
@@ -201,7 +200,7 @@ const hostFault = (raw: readonly string[], version: string): string | undefined 
 }
 
 /** Anything else could end up in the links of an answer (RFC 3986 §3.2.2, without sub-delims). */
-const isHost = rememberingLast((host) => /^[\w.:[\]%-]*$/.test(host))
+const isHost = (host: string): boolean => /^[\w.:[\]%-]*$/.test(host)
 
 /** Errors of Fastify and http-proxy: refused requests carry a 4xx status, anything else is ours. */
 const failureOf = (error: { statusCode?: number }): Failure =>
