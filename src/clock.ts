@@ -49,16 +49,41 @@ export const sleep = (clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', finish)
   })
 
-/** What `promise` resolves to, or `undefined` after `ms` or as soon as `signal` aborts. */
-export const within = async <T>(
+/**
+ * Runs `task` with a signal that aborts after `ms` or as soon as one of `signals` does. Timer and
+ * listeners hold it: what `AbortSignal.any` makes of a time-out is collected under Node 20 and never
+ * fires, and leaves something behind in each signal that lives on.
+ */
+export const withLimit = async <T>(
   clock: Clock,
   ms: number,
-  signal: AbortSignal,
-  promise: Promise<T>,
-): Promise<T | undefined> => {
-  const over = new AbortController()
-  const limit = sleep(clock, ms, AbortSignal.any([over.signal, signal]))
-  const result = await Promise.race([promise, limit])
-  over.abort()
-  return result ?? undefined
+  signals: readonly AbortSignal[],
+  task: (limit: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  const limit = new AbortController()
+  const abort = (): void => limit.abort()
+  if (signals.some(({ aborted }) => aborted)) abort()
+  const cancel = clock.schedule(ms, abort)
+  for (const signal of signals) signal.addEventListener('abort', abort)
+  try {
+    return await task(limit.signal)
+  } finally {
+    cancel()
+    for (const signal of signals) signal.removeEventListener('abort', abort)
+  }
 }
+
+/** What `promise` resolves to, or `undefined` after `ms` or as soon as one of `signals` aborts. */
+export const within = <T>(
+  clock: Clock,
+  ms: number,
+  signals: readonly AbortSignal[],
+  promise: Promise<T>,
+): Promise<T | undefined> =>
+  withLimit(clock, ms, signals, async (limit) => {
+    const over = new Promise<void>((resolve) => {
+      if (limit.aborted) resolve()
+      else limit.addEventListener('abort', () => resolve())
+    })
+    return (await Promise.race([promise, over])) ?? undefined
+  })

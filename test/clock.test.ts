@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { elapsed, sleep, systemClock, within } from '../src/clock.ts'
+import { elapsed, sleep, systemClock, within, withLimit } from '../src/clock.ts'
+import { collectGarbage } from './fixtures/collector.ts'
 import { ManualClock } from './fixtures/manual-clock.ts'
 
 t.test('the system clock tells both times', async (t) => {
@@ -97,7 +98,7 @@ const waiting = (signal: AbortSignal, given?: Promise<unknown>) => {
     resolve = settle
   })
   const run = async () => {
-    state.result = await within(clock, 100, signal, given ?? promised)
+    state.result = await within(clock, 100, [signal], given ?? promised)
     state.done = true
   }
   void run()
@@ -147,4 +148,40 @@ t.test('nobody waits after the signal', async (t) => {
   await clock.advance(0)
   t.strictSame(state, { result: undefined, done: true })
   t.equal(clock.pending, 0)
+})
+
+t.test('a limit ends a task with its time or a signal, and holds neither afterwards', async (t) => {
+  for (const [first, ends] of [
+    ['time', (clock: ManualClock) => clock.advance(100)],
+    ['signal', (_clock: ManualClock, caller: AbortController) => caller.abort()],
+  ] as const) {
+    const clock = new ManualClock()
+    const caller = new AbortController()
+    const signals = [new AbortController().signal, caller.signal]
+    const ended = withLimit(clock, 100, signals, async (limit) => {
+      await sleep(clock, 1_000, limit)
+      return limit.aborted
+    })
+    await ends(clock, caller)
+    t.equal(await ended, true, first)
+    t.equal(clock.pending, 0)
+    t.same(
+      signals.map((signal) => getEventListeners(signal, 'abort').length),
+      [0, 0],
+    )
+  }
+})
+
+t.test('waits leave nothing behind in a signal that lives on', async (t) => {
+  const clock = new ManualClock()
+  const { signal } = new AbortController()
+  const wait = () => within(clock, 100, [signal, new AbortController().signal], Promise.resolve(1))
+  const heapAfter = async (waits: number): Promise<number> => {
+    for (let left = waits; left > 0; left -= 1) await wait()
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+  const before = await heapAfter(1_000)
+  const grown = (await heapAfter(40_000)) - before
+  t.ok(grown < 1_000_000, `${grown} bytes after 40,000 waits`)
 })

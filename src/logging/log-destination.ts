@@ -45,7 +45,7 @@ export class BatchedDestination {
     const written = new Promise<void>((resolve) => {
       this.#stream.write('', () => resolve())
     })
-    await within(this.#clock, FLUSH_LIMIT_MS, NEVER, written)
+    await within(this.#clock, FLUSH_LIMIT_MS, [], written)
   }
 }
 
@@ -60,5 +60,3 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
 /** How long the end waits for the reader. */
 const FLUSH_LIMIT_MS = 2_000
-
-const NEVER = new AbortController().signal

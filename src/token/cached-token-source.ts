@@ -185,7 +185,7 @@ export class CachedTokenSource implements TokenSource {
   async #wait(left?: AbortSignal): Promise<TokenOutcome> {
     const { clock, waitLimit } = this.#options
     const stopped = this.#stopped.signal
-    const over = left === undefined ? stopped : AbortSignal.any([stopped, left])
+    const over = left === undefined ? [stopped] : [stopped, left]
     const token = await within(clock, waitLimit, over, this.#fetches.fetch(this.#credential))
     if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
       return { ok: true, token }

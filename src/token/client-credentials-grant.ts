@@ -4,7 +4,7 @@
  * and redirects are not followed, so the credential reaches only the host that the key names.
  */
 import { Client } from 'undici'
-import type { Clock } from '../clock.ts'
+import { type Clock, withLimit } from '../clock.ts'
 import { systemCode } from '../errors.ts'
 import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
 import type { OutboundProxy } from '../outbound/proxy-environment.ts'
@@ -64,8 +64,8 @@ export class ClientCredentialsGrant implements TokenGrant {
     const fault = this.#validity && validityFault(this.#validity, requestedAt.wall)
     if (fault !== undefined) return { ok: false, failure: { kind: 'rejected', reason: fault } }
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
-      const parsed = parseTokenResponse(await this.#exchange(limit), clock.now().wall)
+      const response = await withLimit(clock, timeout, [signal], (limit) => this.#exchange(limit))
+      const parsed = parseTokenResponse(response, clock.now().wall)
       return parsed.ok
         ? {
             ok: true,

@@ -3,7 +3,7 @@
  * fetch says when the next one is due. Source: SAP Help, "Best practices when handling access tokens"
  * (retry table); with full jitter, so that many instances do not come back together.
  */
-import { type Clock, elapsed, sleep } from '../clock.ts'
+import { type Clock, elapsed, sleep, withLimit } from '../clock.ts'
 import type { TokenFailure } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
 
@@ -16,13 +16,8 @@ interface RetryingGrantOptions {
 
 /** Tries again by the schedule, within the limits of one fetch. */
 export const retryingGrant = (options: RetryingGrantOptions): TokenGrant => ({
-  async request(signal) {
-    const limit = new AbortController()
-    const cancel = options.clock.schedule(FETCH_LIMIT_MS, () => limit.abort())
-    const outcome = await requestInTries(options, AbortSignal.any([signal, limit.signal]))
-    cancel()
-    return outcome
-  },
+  request: (signal) =>
+    withLimit(options.clock, FETCH_LIMIT_MS, [signal], (limit) => requestInTries(options, limit)),
 })
 
 /**

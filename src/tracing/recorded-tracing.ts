@@ -57,7 +57,7 @@ export const recordTraces = ({ version, onProblem, clock }: TracingOptions): Tra
     traceGrant: (grant, endpoint) => tracedGrant(tracer, grant, endpoint),
     async stop() {
       const handedOver = provider.shutdown().catch(() => undefined)
-      await within(clock, STOP_MS, NEVER, handedOver)
+      await within(clock, STOP_MS, [], handedOver)
     },
   }
 }
@@ -83,8 +83,6 @@ const PROBE_PATH = '/-/'
 
 /** For handing over the last spans: stopping must not hang on their receiver. */
 const STOP_MS = 2_000
-
-const NEVER = new AbortController().signal
 
 /**
  * Spans of one request: that of the server, and that of the exchange with the API. Queries are left

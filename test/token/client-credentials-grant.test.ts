@@ -5,6 +5,7 @@ import {
   ClientCredentialsGrant,
   type ClientCredentialsOptions,
 } from '../../src/token/client-credentials-grant.ts'
+import { collectGarbage } from '../fixtures/collector.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
 const NEVER = new AbortController().signal
@@ -158,6 +159,12 @@ t.test('gives up on a silent server after the timeout', async (t) => {
   const outcome = await createGrant(t, server.url, { timeout: 20 }).request(NEVER)
   const reason = 'gave no complete answer in time'
   t.match(outcome, { ok: false, failure: { kind: 'transient', reason } })
+})
+
+t.test('the timeout outlives a full garbage collection', async (t) => {
+  const server = await startRawServer(t, () => collectGarbage())
+  const outcome = await createGrant(t, server.url, { timeout: 100 }).request(NEVER)
+  t.match(outcome, { ok: false, failure: { reason: 'gave no complete answer in time' } })
 })
 
 t.test('gives up on an answer that never ends after the timeout', async (t) => {

@@ -6,6 +6,7 @@ import type { LookupAddress } from 'node:dns'
 import { once } from 'node:events'
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { systemClock, withLimit } from '../../clock.ts'
 import type { Config } from '../../config/load-config.ts'
 import { systemCode } from '../../errors.ts'
 import {
@@ -96,12 +97,13 @@ interface Finding {
 }
 
 const reach = (online: Online, place: Place): Promise<Finding> => {
-  const signal = AbortSignal.any([online.deadline, AbortSignal.timeout(CONNECT_LIMIT_MS)])
   const proxy = online.proxyFor(place.url)
   const begun = { place, addresses: [], chain: [], protocol: null, exitCode: EXIT.stopped }
-  return proxy === undefined
-    ? reachDirectly(online, begun, signal)
-    : reachThrough(proxy, online, { ...begun, proxy }, signal)
+  return withLimit(systemClock, CONNECT_LIMIT_MS, [online.deadline], (limit) =>
+    proxy === undefined
+      ? reachDirectly(online, begun, limit)
+      : reachThrough(proxy, online, { ...begun, proxy }, limit),
+  )
 }
 
 /** One host may not take all the time there is. */
