@@ -86,13 +86,13 @@ const decodeEntity = (name: string): number => {
   const [, decimal, hex] = /^#(?:(\d+)|x([0-9a-f]+))$/i.exec(name) ?? []
   if (decimal !== undefined) return Number(decimal)
   if (hex !== undefined) return Number.parseInt(hex, 16)
-  return NAMED[name]?.charCodeAt(0) ?? MISMATCH
+  return NAMED.get(name)?.charCodeAt(0) ?? MISMATCH
 }
 
-const NAMED: Readonly<Record<string, string>> = {
-  amp: '&',
-  apos: "'",
-  gt: '>',
-  lt: '<',
-  quot: '"',
-}
+const NAMED: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['apos', "'"],
+  ['gt', '>'],
+  ['lt', '<'],
+  ['quot', '"'],
+])

@@ -2,6 +2,7 @@
 import type { Transform } from 'node:stream'
 import {
   brotliDecompressSync,
+  constants,
   createBrotliDecompress,
   createGunzip,
   createInflate,
@@ -59,13 +60,18 @@ export const decode = (coding: string, bytes: Buffer): Buffer | 'too_large' | 'b
   try {
     return codecFor(coding, bytes).decode(bytes, { maxOutputLength: MAX_DECODED_BYTES })
   } catch (error) {
-    return systemCode(error) === 'ERR_BUFFER_TOO_LARGE' ? 'too_large' : 'broken'
+    return isTooLarge(error) ? 'too_large' : 'broken'
   }
 }
 
-/** @param start the first bytes of the body */
-export const createDecoder = (coding: string, start: Buffer): Transform =>
-  codecFor(coding, start).createDecoder()
+/**
+ * @param start the first bytes of the body
+ * @returns `undefined`: they can be no beginning of a body in that coding
+ */
+export const createDecoder = (coding: string, start: Buffer): Transform | undefined => {
+  const codec = codecFor(coding, start)
+  return codec === RAW_DEFLATE && !isRawDeflate(start) ? undefined : codec.createDecoder()
+}
 
 /** A raw value is data, whatever it looks like. */
 export const isRawValue = (path: string): boolean => /\/\$value(?:\?|$)/.test(path)
@@ -116,7 +122,7 @@ const codingOf = (value: string): string =>
     .replace(/^identity$/, '')
 
 /** Whether it is one coding that can be undone. */
-const isDecodable = (coding: string): boolean => coding in CODECS
+const isDecodable = (coding: string): boolean => CODECS.has(coding)
 
 const GZIP: Codec = { decode: gunzipSync, createDecoder: createGunzip }
 
@@ -124,12 +130,13 @@ const BROTLI: Codec = { decode: brotliDecompressSync, createDecoder: createBrotl
 
 const DEFLATE: Codec = { decode: inflateSync, createDecoder: createInflate }
 
-const CODECS: Readonly<Record<string, Codec>> = {
-  br: BROTLI,
-  deflate: DEFLATE,
-  gzip: GZIP,
-  'x-gzip': GZIP,
-}
+/** No object: the API may name a coding `constructor`. */
+const CODECS: ReadonlyMap<string, Codec> = new Map([
+  ['br', BROTLI],
+  ['deflate', DEFLATE],
+  ['gzip', GZIP],
+  ['x-gzip', GZIP],
+])
 
 /** A content coding (RFC 9110 §8.4), undone so that links can be found. */
 interface Codec {
@@ -138,7 +145,7 @@ interface Codec {
 }
 
 const codecFor = (coding: string, start: Buffer): Codec => {
-  const codec = CODECS[coding] as Codec
+  const codec = CODECS.get(coding) as Codec
   return codec === DEFLATE && !hasZlibHead(start) ? RAW_DEFLATE : codec
 }
 
@@ -150,3 +157,25 @@ const hasZlibHead = (bytes: Buffer): boolean => ((bytes[0] as number) & 0x0f) ==
 
 /** Some servers take `deflate` for the format without a head. */
 const RAW_DEFLATE: Codec = { decode: inflateRawSync, createDecoder: createInflateRaw }
+
+/**
+ * That format has nothing to be known by, and a decoder takes any text for the beginning of it: there
+ * it soon comes to an end, with bytes left over.
+ */
+const isRawDeflate = (start: Buffer): boolean => {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_DECODED_BYTES }
+  try {
+    // The types do not know what `info` makes of the result.
+    const { engine } = inflateRawSync(start, { ...options, info: true }) as unknown as Inflated
+    return engine.bytesWritten === start.length
+  } catch (error) {
+    return isTooLarge(error)
+  }
+}
+
+interface Inflated {
+  /** `bytesWritten`: those that were made use of. */
+  readonly engine: { readonly bytesWritten: number }
+}
+
+const isTooLarge = (error: unknown): boolean => systemCode(error) === 'ERR_BUFFER_TOO_LARGE'

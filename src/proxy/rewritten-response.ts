@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
 import { type BodyRewriter, createBodyRewriter } from '../odata/batch-rewriter.ts'
 import { breakOff } from './caller-connection.ts'
+import type { RewritableType } from '../odata/media-type.ts'
 import type { LinkDirectory, RewriteMode, Translation } from './links.ts'
 import {
   type BodyPlan,
@@ -53,9 +54,8 @@ const openRewriter = (
   // Nobody knows how long the body would be that is not there.
   if (hasNoBody(options))
     return new PlainWriter({ ...options, headers: withoutBodyFields(headers) })
-  return plan.isSmall
-    ? new CollectedWriter(options, plan, translation)
-    : new StreamedWriter(options, plan, translation)
+  if (plan.isSmall) return new CollectedWriter(options, plan, translation)
+  return openStreamed(options, plan, translation)
 }
 
 const hasNoBody = ({ request, status }: WriterOptions): boolean =>
@@ -70,7 +70,7 @@ class CollectedWriter implements ResponseWriter {
   #chunks: Buffer[] = []
   #received = 0
   /** Takes over when the body turns out to be large. */
-  #streamed: StreamedWriter | undefined
+  #streamed: ResponseWriter | undefined
 
   constructor(options: WriterOptions, plan: BodyPlan, translation: Translation) {
     this.status = options.status
@@ -87,7 +87,9 @@ class CollectedWriter implements ResponseWriter {
   }
 
   /** What is held, is held until it is whole. */
-  flush(): void {}
+  flush(): void {
+    this.#streamed?.flush()
+  }
 
   end(): void {
     if (this.#streamed !== undefined) return this.#streamed.end()
@@ -105,8 +107,9 @@ class CollectedWriter implements ResponseWriter {
     this.#send(rewritten, [...headers, 'content-length', String(rewritten.length)])
   }
 
-  /** Either nothing has been sent, or the head has, and only closing the connection is left. */
-  drop(): void {}
+  drop(): void {
+    this.#streamed?.drop()
+  }
 
   #send(body: Buffer, headers: string[]): void {
     const { response, status, text, context } = this.#options
@@ -115,8 +118,8 @@ class CollectedWriter implements ResponseWriter {
     endWhole(response, body)
   }
 
-  #stream(): { streamed: StreamedWriter; wantsMore: boolean } {
-    const streamed = new StreamedWriter(this.#options, this.#plan, this.#translation)
+  #stream(): { streamed: ResponseWriter; wantsMore: boolean } {
+    const streamed = openStreamed(this.#options, this.#plan, this.#translation)
     this.#streamed = streamed
     const wantsMore = this.#chunks.map((chunk) => streamed.write(chunk)).every(Boolean)
     this.#chunks = []
@@ -124,34 +127,35 @@ class CollectedWriter implements ResponseWriter {
   }
 }
 
-/** Of any length, in constant memory; without `Content-Length` and decoded. */
+const openStreamed = (options: WriterOptions, plan: BodyPlan, translation: Translation) =>
+  plan.coding === ''
+    ? new StreamedWriter(options, plan.type, translation)
+    : new DecodedWriter(options, plan, translation)
+
+/** Of any length, in constant memory; without `Content-Length`. */
 class StreamedWriter implements ResponseWriter {
   readonly status: number
-  readonly #options: WriterOptions
+  readonly #context: WriterOptions['context']
   readonly #response: ServerResponse
   readonly #head: ResponseHead
   readonly #rewriter: BodyRewriter
-  readonly #coding: string
-  #decoder: Transform | undefined
 
-  constructor(options: WriterOptions, { type, coding }: BodyPlan, translation: Translation) {
-    const { response, status, text, headers, resume } = options
+  constructor(options: WriterOptions, type: RewritableType, translation: Translation) {
+    const { response, context, status, text, headers, resume } = options
     this.status = status
-    this.#options = options
+    this.#context = context
     this.#response = response
     this.#head = new ResponseHead(response, status, text, withoutBodyFields(headers))
     this.#rewriter = createBodyRewriter(type, translation)
-    this.#coding = coding
-    // A decoder has a buffer of its own, and asks for more itself.
-    if (coding === '') response.on('drain', resume)
+    response.on('drain', resume)
   }
 
   write(chunk: Buffer): boolean {
     streamed(chunk.length)
     this.#head.send()
-    if (this.#coding === '') return this.#pass(chunk)
-    this.#decoder ??= this.#openDecoder(chunk)
-    return this.#decoder.write(chunk)
+    const rewritten = this.#rewriter.push(chunk)
+    this.#context.responseBytes += rewritten.length
+    return rewritten.length === 0 || this.#response.write(rewritten)
   }
 
   flush(): void {
@@ -160,40 +164,111 @@ class StreamedWriter implements ResponseWriter {
 
   end(): void {
     this.#head.send()
-    if (this.#decoder === undefined) this.#finish()
-    else this.#decoder.end()
+    const rest = this.#rewriter.end()
+    this.#context.responseBytes += rest.length
+    this.#context.links = this.#rewriter.count
+    this.#response.end(rest)
   }
 
   drop(): void {
     this.#head.drop()
   }
+}
 
-  #pass(chunk: Buffer): boolean {
-    const rewritten = this.#rewriter.push(chunk)
-    this.#options.context.responseBytes += rewritten.length
-    return rewritten.length === 0 || this.#response.write(rewritten)
+/**
+ * Undoes a coding before it streams. Whether the body has that coding shows when the first bytes come
+ * out; until then no head is sent, and what has come in is kept, so that it can still go out as it came.
+ */
+class DecodedWriter implements ResponseWriter {
+  readonly status: number
+  readonly #options: WriterOptions
+  readonly #coding: string
+  readonly #decoded: StreamedWriter
+  #decoder: Transform | undefined
+  /** As it came, if it cannot be decoded. */
+  #plain: PlainWriter | undefined
+  /** `undefined` once something has come out. */
+  #kept: Buffer[] | undefined = []
+  #keptBytes = 0
+  /** The decoder has come to its end; what follows, such as padding, is nothing to it. */
+  #isOver = false
+  #isWhole = false
+
+  constructor(options: WriterOptions, { type, coding }: BodyPlan, translation: Translation) {
+    this.status = options.status
+    this.#options = options
+    this.#coding = coding
+    const resume = (): void => void this.#decoder?.resume()
+    this.#decoded = new StreamedWriter({ ...options, resume }, type, translation)
   }
 
-  #finish(): void {
-    const { context } = this.#options
-    const rest = this.#rewriter.end()
-    context.responseBytes += rest.length
-    context.links = this.#rewriter.count
-    this.#response.end(rest)
+  write(chunk: Buffer): boolean {
+    if (this.#plain === undefined) this.#decoder ??= this.#openDecoder(chunk)
+    if (this.#plain !== undefined) return this.#plain.write(chunk)
+    if (this.#isOver) return true
+    streamed(chunk.length)
+    this.#kept?.push(chunk)
+    this.#keptBytes += chunk.length
+    return (this.#decoder as Transform).write(chunk)
   }
 
-  #openDecoder(start: Buffer): Transform {
-    const response = this.#response
+  flush(): void {
+    if (this.#plain !== undefined) this.#plain.flush()
+    else if (this.#kept === undefined) this.#decoded.flush()
+  }
+
+  end(): void {
+    this.#isWhole = true
+    if (this.#plain !== undefined) this.#plain.end()
+    else if (this.#isOver) this.#decoded.end()
+    else this.#decoder?.end()
+  }
+
+  drop(): void {
+    this.#decoder?.destroy()
+    this.#plain?.drop()
+  }
+
+  #openDecoder(start: Buffer): Transform | undefined {
+    const { response, resume } = this.#options
     const decoder = createDecoder(this.#coding, start)
+    if (decoder === undefined) {
+      this.#plain = new PlainWriter(this.#options)
+      return undefined
+    }
     decoder.on('data', (chunk: Buffer) => {
-      if (!this.#pass(chunk)) decoder.pause()
+      this.#kept = undefined
+      if (!this.#decoded.write(chunk)) decoder.pause()
     })
-    decoder.on('drain', this.#options.resume)
-    decoder.on('end', () => this.#finish())
-    // The head has gone out: all that is left is to let the caller see that the body is broken.
-    decoder.on('error', () => breakOff(response))
-    response.on('drain', () => decoder.resume())
+    decoder.on('drain', () => {
+      if (this.#kept !== undefined && this.#keptBytes > MAX_KEPT_BYTES) this.#passOn(this.#kept)
+      else resume()
+    })
+    decoder.on('end', () => {
+      this.#isOver = true
+      if (this.#isWhole) this.#decoded.end()
+      else resume()
+    })
+    decoder.on('error', () => {
+      // After the head, all that is left is to let the caller see that the body is broken.
+      if (this.#kept === undefined) breakOff(response)
+      else this.#passOn(this.#kept)
+    })
     response.once('close', () => decoder.destroy())
     return decoder
   }
+
+  #passOn(kept: readonly Buffer[]): void {
+    const plain = new PlainWriter(this.#options)
+    this.#plain = plain
+    this.#decoder?.destroy()
+    const wantsMore = kept.map((chunk) => plain.write(chunk)).every(Boolean)
+    this.#kept = undefined
+    if (this.#isWhole) return plain.end()
+    plain.flush()
+    if (wantsMore) this.#options.resume()
+  }
 }
+
+/** Without a byte that comes out of them; no honest body begins with so many. */
+const MAX_KEPT_BYTES = 256 * 1024
