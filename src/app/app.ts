@@ -1,7 +1,6 @@
 /** Composition root: builds every part and wires them. Does not listen by itself. */
 import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { createAdminServer } from '../admin/admin-server.ts'
 import { createExposition } from '../admin/exposition.ts'
@@ -29,6 +28,7 @@ import type { KeyReading, KeySource } from '../service-key/key-source.ts'
 import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
 import { BoundKey } from './bound-key.ts'
 import type { SnapshotOptions } from './key-snapshot.ts'
+import { Listener } from './listener.ts'
 
 /** Everything that the parts are built from. */
 export interface AppOptions extends Omit<SnapshotOptions, 'metrics' | 'advice'> {
@@ -70,14 +70,15 @@ export const createApp = async (options: AppOptions): Promise<App> => {
   const watch = new RequestWatch()
   const parts = { keys, logs, routes, metrics, watch, lifecycle, readiness }
   const { app, connections } = await createDataPort(options, parts)
-  const admin = config.adminPort === 0 ? undefined : createAdminPort(options, parts)
+  const data = new Listener(app)
+  const admin = config.adminPort === 0 ? undefined : new Listener(createAdminPort(options, parts))
   let watchers: readonly KeyWatcher[] = []
   return {
     async start() {
-      await listen(options, app, admin)
+      const port = await listen(options, data, admin)
       for (const key of keys) key.start()
       watchers = watchKeys(options, keys)
-      return (app.server.address() as AddressInfo).port
+      return port
     },
     readiness() {
       const early = states().some(({ token }) => token.lastOutcome.kind === 'none')
@@ -88,7 +89,7 @@ export const createApp = async (options: AppOptions): Promise<App> => {
     },
     async stop() {
       for (const watcher of watchers) watcher.close()
-      const inTime = await lifecycle.stop(app, connections)
+      const inTime = await lifecycle.stop(data, connections)
       if (!inTime) log.warn('requests still in flight at SKP_DRAIN_TIMEOUT were cut off')
       await Promise.all([...keys.map((key) => key.close()), tracing.stop()])
       await admin?.close()
@@ -237,15 +238,18 @@ const createAdminPort = (
     }),
   })
 
-/** @throws what listening throws; then nothing listens */
+/**
+ * @returns the port of the proxy
+ * @throws what listening throws; then nothing listens
+ */
 const listen = async (
   { config }: AppOptions,
-  app: FastifyInstance,
-  admin: FastifyInstance | undefined,
-): Promise<void> => {
-  await admin?.listen({ port: config.adminPort, host: config.adminHost })
+  data: Listener,
+  admin: Listener | undefined,
+): Promise<number> => {
+  await admin?.listen(config.adminHost, config.adminPort)
   try {
-    await app.listen({ port: config.port, host: config.host })
+    return await data.listen(config.host, config.port)
   } catch (error) {
     await admin?.close()
     throw error
