@@ -157,7 +157,7 @@ export const configSchema = {
     env: 'SKP_CONNECT_TIMEOUT',
     type: timeLimit,
     default: '5s',
-    description: 'Limit for connecting to the API, TLS included.',
+    description: 'Limit for connecting to the API: its name, all its addresses, and TLS.',
     who: 'whoever reaches the API over a slow line or a busy outbound proxy, and callers who rather fail sooner',
   }),
   responseTimeout: setting({

@@ -10,6 +10,7 @@
 import { isIPv6, type Socket } from 'node:net'
 import { buildConnector, Client, errors } from 'undici'
 import { systemCode } from '../errors.ts'
+import { openConnection, unlessAborted } from './connection.ts'
 import { bareHost, type OutboundProxy, portOf } from './proxy-environment.ts'
 
 /** Its message is public: it names the variable and what happened, but no host. */
@@ -36,14 +37,17 @@ interface TunnelTarget {
  * @throws OutboundProxyError
  */
 export const openTunnel = async (proxy: OutboundProxy, target: TunnelTarget): Promise<Socket> => {
-  const { ca } = target
-  const connect = buildConnector({
+  const { ca, signal } = target
+  const secure = buildConnector({
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca: [...ca] }),
+    timeout: 0,
   })
   const client = new Client(proxy.origin, {
     // The name that undici takes from the Host field is that of the target.
-    connect: ({ servername: _target, ...own }, done) => connect(own, done),
+    connect: connector(({ servername: _target, ...own }) =>
+      secured(secure, own, openConnection(bareHost(own.hostname), portOf(own), signal), signal),
+    ),
   })
   const { statusCode, socket } = await ask(client, proxy, target)
     .catch((error: unknown) => {
@@ -59,16 +63,27 @@ export const openTunnel = async (proxy: OutboundProxy, target: TunnelTarget): Pr
 /** Of `connect` of an undici client. */
 type ConnectOptions = buildConnector.BuildOptions & {
   readonly ca?: string[]
-  /** For all of it, in ms. */
+  /** For all of it, in ms: the name, any of its addresses, a tunnel, TLS. */
   readonly timeout: number
 }
 
-/** `connect` of an undici client: the options as they are, unless there is a proxy on the way. */
+/** `connect` of an undici client, by way of the proxy if there is one. */
 export const connectThrough = (
   proxy: OutboundProxy | undefined,
-  options: ConnectOptions,
-): ConnectOptions | buildConnector.connector =>
-  proxy === undefined ? options : tunnelConnector(proxy, options)
+  { timeout, ...options }: ConnectOptions,
+): buildConnector.connector => {
+  const secure = buildConnector({ ...options, timeout: 0 })
+  return connector((target) => {
+    const { signal, clear } = timeLimit(timeout)
+    const host = bareHost(target.hostname)
+    const port = portOf(target)
+    const opened =
+      proxy === undefined
+        ? openConnection(host, port, signal)
+        : openTunnel(proxy, { host, port, ca: options.ca, signal })
+    return secured(secure, target, opened, signal).finally(clear)
+  })
+}
 
 const ask = async (client: Client, { authorization }: OutboundProxy, target: TunnelTarget) => {
   const { host, port, signal } = target
@@ -84,52 +99,55 @@ const failureOf = (proxy: OutboundProxy, error: unknown): OutboundProxyError =>
   )
 
 const refusal = (status: number): string =>
-  status === 407
-    ? 'answered 407: its URL needs a credential that it accepts'
-    : `answered ${status} instead of opening a tunnel`
+  `answered ${status}: ${REFUSALS[status] ?? 'it opened no tunnel'}`
+
+/** What proxies mean by them (RFC 9110 §15), for whoever has to know whom to ask. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  403: 'it does not allow connections to this host',
+  407: 'its URL needs a credential that it accepts',
+  500: 'it failed itself',
+  502: 'it did not reach the host',
+  503: 'it has no room for now, or no way to the host',
+  504: 'the host did not answer it in time',
+}
 
 const isOutOfTime = (error: unknown): boolean =>
   /^(?:Timeout|Abort|ConnectTimeout)Error$/.test((error as Error).name)
 
-const tunnelConnector = (
-  proxy: OutboundProxy,
-  options: ConnectOptions,
-): buildConnector.connector => {
-  const secure = buildConnector(options)
-  const open = async (target: buildConnector.Options): Promise<Socket> => {
-    const { hostname, protocol } = target
-    const signal = AbortSignal.timeout(options.timeout)
-    const isTls = protocol === 'https:'
-    const httpSocket = await openTunnel(proxy, {
-      host: bareHost(hostname),
-      port: portOf(target),
-      ca: options.ca,
-      signal,
-    })
-    return isTls ? startTls(secure, { ...target, httpSocket }, signal) : httpSocket
-  }
-  return (target, callback) => {
+const connector =
+  (open: (target: buildConnector.Options) => Promise<Socket>): buildConnector.connector =>
+  (target, callback) => {
     open(target).then(
       (socket) => callback(null, socket),
       (error: Error) => callback(error, null),
     )
   }
+
+const timeLimit = (ms: number) => {
+  const controller = new AbortController()
+  const give = (): void => controller.abort(new errors.ConnectTimeoutError())
+  // What has arrived while this process was busy is looked at first.
+  const timer = setTimeout(() => setImmediate(give), ms)
+  return { signal: controller.signal, clear: (): void => clearTimeout(timer) }
 }
 
-const startTls = (
-  connect: buildConnector.connector,
-  options: buildConnector.Options,
+/** TLS on the connection, if the target wants it. */
+const secured = async (
+  secure: buildConnector.connector,
+  target: buildConnector.Options,
+  opened: Promise<Socket>,
   signal: AbortSignal,
-): Promise<Socket> =>
-  new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      options.httpSocket?.destroy()
-      reject(new errors.ConnectTimeoutError())
-    }
-    signal.addEventListener('abort', giveUp)
-    connect(options, (error, socket) => {
-      signal.removeEventListener('abort', giveUp)
+): Promise<Socket> => {
+  const httpSocket = await opened
+  if (target.protocol !== 'https:') return httpSocket
+  const handshake = new Promise<Socket>((resolve, reject) => {
+    secure({ ...target, httpSocket }, (error, socket) => {
       if (error === null) resolve(socket)
       else reject(error)
     })
   })
+  return unlessAborted(signal, handshake).catch((error: unknown) => {
+    httpSocket.destroy()
+    throw error
+  })
+}

@@ -1,10 +1,10 @@
 /** A host that is a name of several addresses: each of them is the same server. */
 import t, { type Test } from 'tap'
-import dns from 'node:dns'
 import { EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import net from 'node:net'
 import { freePort } from '../fixtures/free-port.ts'
+import { resolveNames } from '../fixtures/names.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer } from '../fixtures/recording-server.ts'
 
@@ -14,21 +14,8 @@ const ADDRESSES = ['127.0.0.1', '127.0.0.2']
 /** On no machine (RFC 5737), as ::1 is not where there is no IPv6. */
 const ELSEWHERE = '192.0.2.1'
 
-const resolveTo = (t: Test, addresses: readonly string[]): void => {
-  const { lookup } = dns
-  const found = addresses.map((address) => ({ address, family: net.isIP(address) }))
-  const fake = (host: string, ...rest: readonly unknown[]): void => {
-    const done = rest.at(-1) as (...results: readonly unknown[]) => void
-    const { all } = rest[0] as { all?: boolean }
-    if (host !== 'localhost') (lookup as (...args: unknown[]) => void)(host, ...rest)
-    else
-      process.nextTick(done, null, ...(all === true ? [found] : Object.values(found[0] as object)))
-  }
-  dns.lookup = fake as unknown as typeof lookup
-  t.teardown(() => {
-    dns.lookup = lookup
-  })
-}
+const resolveTo = (t: Test, addresses: readonly string[]): void =>
+  resolveNames(t, { localhost: addresses })
 
 /** All that comes back until the server closes; ends its side after an answer in JSON. */
 const talk = async (host: string, port: number, bytes: string): Promise<string> => {

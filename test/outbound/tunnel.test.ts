@@ -172,8 +172,13 @@ t.test('a proxy may speak TLS itself, and must then be trusted', async (t) => {
 })
 
 const REFUSALS: readonly (readonly [string, ConnectProxyOptions, RegExp])[] = [
+  ['allows no connection', { refuseWith: 403 }, /answered 403: it does not allow connections/],
   ['wants another credential', { refuseWith: 407 }, /answered 407: its URL needs a credential/],
-  ['does not reach the API', { refuseWith: 502 }, /answered 502 instead of opening a tunnel/],
+  ['fails', { refuseWith: 500 }, /answered 500: it failed itself/],
+  ['does not reach the API', { refuseWith: 502 }, /answered 502: it did not reach the host/],
+  ['has no room', { refuseWith: 503 }, /answered 503: it has no room for now, or no way/],
+  ['waits in vain', { refuseWith: 504 }, /answered 504: the host did not answer it in time/],
+  ['means something else', { refuseWith: 418 }, /answered 418: it opened no tunnel/],
   ['never answers', { refuseWith: 0 }, /opened no tunnel in time/],
 ]
 

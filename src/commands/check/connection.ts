@@ -4,11 +4,12 @@
  */
 import type { LookupAddress } from 'node:dns'
 import { once } from 'node:events'
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { systemClock, withLimit } from '../../clock.ts'
 import type { Config } from '../../config/load-config.ts'
 import { systemCode } from '../../errors.ts'
+import { connectToFirst, unlessAborted } from '../../outbound/connection.ts'
 import {
   bareHost,
   type OutboundProxy,
@@ -110,28 +111,33 @@ const reach = (online: Online, place: Place): Promise<Finding> => {
 const CONNECT_LIMIT_MS = 5_000
 
 const reachDirectly = async (
-  { lookup, ca, wall }: Online,
+  online: Online,
   begun: Finding,
   signal: AbortSignal,
 ): Promise<Finding> => {
   const { place } = begun
   let found: readonly LookupAddress[]
   try {
-    found = await unlessAborted(signal, lookup(bareHost(place.url.hostname)))
+    found = await unlessAborted(signal, online.lookup(bareHost(place.url.hostname)))
   } catch (error) {
     return { ...begun, exitCode: EXIT.connection, problem: dnsAdvice(systemCode(error)) }
   }
-  const socket = open(place, found, ca)
-  const addresses = found.map(({ address }) => address)
-  const finding = await greet(socket, { ...begun, addresses }, wall(), signal)
-  socket.destroy()
-  return finding
+  const finding = { ...begun, addresses: found.map(({ address }) => address) }
+  const port = portOf(place.url)
+  let socket: Socket
+  try {
+    socket = await connectToFirst(found, port, signal)
+  } catch (error) {
+    const problem = tcpAdvice(systemCode(error), port)
+    return { ...finding, exitCode: EXIT.connection, problem }
+  }
+  return greet(socket, finding, online, signal)
 }
 
 /** The names are the proxy's to resolve. */
 const reachThrough = async (
   proxy: OutboundProxy,
-  { ca, wall }: Online,
+  online: Online,
   begun: Finding,
   signal: AbortSignal,
 ): Promise<Finding> => {
@@ -139,40 +145,29 @@ const reachThrough = async (
   const target = { host: bareHost(place.url.hostname), port: portOf(place.url) }
   let tunnel: Socket
   try {
-    tunnel = await openTunnel(proxy, { ...target, ca, signal })
+    tunnel = await openTunnel(proxy, { ...target, ca: online.ca, signal })
   } catch (error) {
     const problem = tunnelAdvice(error as Error, proxy.variable)
     return { ...begun, exitCode: EXIT.connection, problem }
   }
-  if (place.url.protocol === 'http:') {
-    tunnel.destroy()
-    return begun
-  }
-  const socket = connectTls({ socket: tunnel, ...tlsOptions(place, ca) })
-  const finding = await shakeHands(socket, begun, wall(), signal)
-  tunnel.destroy()
-  return finding
+  return greet(tunnel, begun, online, signal)
 }
 
-/** Rejects as soon as `signal` aborts, for work that cannot be ended. */
-const unlessAborted = <T>(signal: AbortSignal, work: Promise<T>): Promise<T> =>
-  new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    work.then(resolve, reject)
-  })
-
-const open = (place: Place, addresses: readonly LookupAddress[], ca: Online['ca']) => {
-  const { url } = place
-  const target = {
-    host: bareHost(url.hostname),
-    port: portOf(url),
-    autoSelectFamily: true,
-    // Those found before; with families to select from, all of them are asked for.
-    lookup: (_host: string, _options: unknown, done: (...results: never[]) => void) =>
-      (done as (error: null, all: readonly LookupAddress[]) => void)(null, addresses),
+const greet = async (
+  connection: Socket,
+  begun: Finding,
+  { ca, wall }: Online,
+  signal: AbortSignal,
+): Promise<Finding> => {
+  const { place } = begun
+  if (place.url.protocol === 'http:') {
+    connection.destroy()
+    return begun
   }
-  if (url.protocol === 'http:') return connectPlain(target)
-  return connectTls({ ...target, ...tlsOptions(place, ca) })
+  const socket = connectTls({ socket: connection, ...tlsOptions(place, ca) })
+  const finding = await shakeHands(socket, begun, wall(), signal)
+  socket.destroy()
+  return finding
 }
 
 const tlsOptions = ({ url, client }: Place, ca: Online['ca']) => {
@@ -185,23 +180,6 @@ const tlsOptions = ({ url, client }: Place, ca: Online['ca']) => {
     ALPNProtocols: ['http/1.1'],
   }
 }
-
-const greet = async (
-  socket: Socket,
-  begun: Finding,
-  wall: number,
-  signal: AbortSignal,
-): Promise<Finding> => {
-  try {
-    await once(socket, 'connect', { signal })
-  } catch (error) {
-    const problem = tcpAdvice(systemCode(error), portOf(begun.place.url))
-    return { ...begun, exitCode: EXIT.connection, problem }
-  }
-  return isTls(socket) ? shakeHands(socket, begun, wall, signal) : begun
-}
-
-const isTls = (socket: Socket): socket is TLSSocket => 'encrypted' in socket
 
 const shakeHands = async (
   socket: TLSSocket,
