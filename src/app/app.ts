@@ -24,6 +24,7 @@ import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
 import { ServerTiming } from '../proxy/server-timing.ts'
 import { createDataServer } from '../proxy/server.ts'
+import { isOutOfDescriptors } from '../proxy/upstream-errors.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
 import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
 import { BoundKey } from './bound-key.ts'
@@ -199,8 +200,11 @@ const createObservers = (
       log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
     onTransportError(error: unknown, { ids }: RequestContext): void {
       const reason = error instanceof OutboundProxyError ? { reason: error.message } : {}
-      const fields = { code: systemCode(error), request_id: ids.requestId, ...reason }
-      log.warn(fields, 'the exchange with the API failed')
+      const code = systemCode(error)
+      const text = isOutOfDescriptors(code)
+        ? 'no file descriptor is left for a connection to the API: raise the limit (ulimit -n)'
+        : 'the exchange with the API failed'
+      log.warn({ code, request_id: ids.requestId, ...reason }, text)
     },
   }
 }

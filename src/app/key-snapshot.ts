@@ -165,7 +165,7 @@ const placesOf = (keys: RoutedKeys): string =>
   JSON.stringify(keys.map(({ prefix, key }) => [prefix, key.baseUrl.href, key.tokenEndpoint.href]))
 
 /** One pool for each origin: routes of one key may share it. */
-const createPools = (keys: RoutedKeys, { config, ca, proxyFor }: SnapshotOptions) => {
+const createPools = (keys: RoutedKeys, { config, ca, proxyFor, clock }: SnapshotOptions) => {
   const pools = new Map<string, UpstreamPool>()
   for (const { key } of keys) {
     const { origin } = key.baseUrl
@@ -175,6 +175,8 @@ const createPools = (keys: RoutedKeys, { config, ca, proxyFor }: SnapshotOptions
       ca,
       proxy: proxyFor(key.baseUrl),
       connections: config.upstreamConnections,
+      clock,
+      queueTimeout: config.queueTimeout,
       connectTimeout: config.connectTimeout,
       responseTimeout: config.responseTimeout,
       idleTimeout: config.idleTimeout,

@@ -15,6 +15,7 @@ export interface Config extends SettingValues {
   readonly host: string
   readonly routes: readonly RouteSetting[]
   readonly adminHost: string
+  readonly upstreamConnections: number
   readonly allowedHosts: readonly string[]
 }
 
@@ -51,6 +52,7 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
     port,
     host,
     adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
+    upstreamConnections: connectionsFor(values),
     routes: values.routes ?? [{ prefix: '', binding: undefined, target: values.target }],
     allowedHosts: values.allowedHosts ?? hostsFor(host),
   })
@@ -125,6 +127,10 @@ const checkAdminPort = ({ adminPort }: SettingValues, port: number, problems: st
   if (port === 0 || port !== adminPort) return
   problems.push(`SKP_ADMIN_PORT: must differ from the port of the proxy, which is ${port} as well`)
 }
+
+/** One for each request, unless there are to be fewer. */
+const connectionsFor = ({ upstreamConnections, maxInFlight }: SettingValues): number =>
+  upstreamConnections ?? maxInFlight
 
 const onPlatform = (environment: Environment): boolean =>
   Boolean(environment['VCAP_APPLICATION'] || environment['KUBERNETES_SERVICE_HOST'])

@@ -174,12 +174,21 @@ export const configSchema = {
     description: 'Limit for a pause between two pieces of an answer.',
     who: 'readers of exports in which the API pauses for more than two minutes, and whoever wants stuck answers given up sooner',
   }),
-  upstreamConnections: setting({
+  upstreamConnections: optional({
     env: 'SKP_UPSTREAM_CONNECTIONS',
-    type: integer(1, 10_000),
-    default: '128',
-    description: 'Connections to the API at most.',
-    who: 'a busy proxy before a slow API, which needs one connection for each request under way, and an API that allows few',
+    type: integer(1, 100_000),
+    defaultNote: '`SKP_MAX_IN_FLIGHT`, so that no request waits for another',
+    description:
+      'Connections to the API at most. A request needs one for itself as long as it lasts.',
+    who: 'whoever has an API that allows few connections, which requests then queue for',
+  }),
+  queueTimeout: setting({
+    env: 'SKP_QUEUE_TIMEOUT',
+    type: timeLimit,
+    default: '5s',
+    description:
+      'How long a request waits at most while all of `SKP_UPSTREAM_CONNECTIONS` are taken; then it is answered with 503.',
+    who: 'whoever allows few connections to the API, and has callers that rather wait than fail, or the other way round',
   }),
   maxHeaderSize: setting({
     env: 'SKP_MAX_HEADER_SIZE',

@@ -63,6 +63,8 @@ class Exchange implements ConnectionAware, Sender {
   readonly #tokens: TokenSource
   /** Of the request that is under way. */
   #controller: Dispatcher.DispatchController | undefined
+  /** Leaves the queue for a connection. */
+  #leaveQueue: (() => void) | undefined
   #reused = false
   #callerGone = false
   #isWatched = false
@@ -95,7 +97,7 @@ class Exchange implements ConnectionAware, Sender {
       body,
     }
     if (retried === true) route.upstream.dispatchOnNewConnection(exchange, this)
-    else route.upstream.dispatch(exchange, this)
+    else this.#leaveQueue = route.upstream.dispatch(exchange, this)
     this.#waited = true
   }
 
@@ -176,6 +178,7 @@ class Exchange implements ConnectionAware, Sender {
   #giveUp(): void {
     this.#callerGone = true
     this.#response?.cancel()
+    this.#leaveQueue?.()
     this.#controller?.abort(GIVEN_UP)
   }
 

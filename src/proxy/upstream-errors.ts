@@ -4,6 +4,8 @@ import { OutboundProxyError } from '../outbound/tunnel.ts'
 
 /** Limits in force, in ms. */
 export interface TimeLimits {
+  /** SKP_QUEUE_TIMEOUT */
+  readonly queueTimeout: number
   /** SKP_CONNECT_TIMEOUT */
   readonly connectTimeout: number
   /** SKP_RESPONSE_TIMEOUT */
@@ -15,6 +17,9 @@ export interface TimeLimits {
 /** A connection that was open and broke; the only transport error worth a second try. */
 export const isConnectionLoss = (error: unknown): boolean => RESET.has(systemCode(error))
 
+/** Of this process, or of the machine. */
+export const isOutOfDescriptors = (code: string): boolean => code === 'EMFILE' || code === 'ENFILE'
+
 export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => {
   if (error instanceof OutboundProxyError)
     return { code: 'upstream_connect', detail: error.message }
@@ -23,8 +28,6 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
   if (CONNECT.has(code)) return { code: 'upstream_connect' }
   if (TLS.test(code)) return { code: 'upstream_tls' }
   switch (code) {
-    case 'ERR_BODY_TOO_LARGE':
-      return { code: 'body_too_large' }
     case 'UND_ERR_CONNECT_TIMEOUT':
       return timedOut('No connection', 'SKP_CONNECT_TIMEOUT', limits.connectTimeout)
     case 'UND_ERR_HEADERS_TIMEOUT':
@@ -35,8 +38,17 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
       return { code: 'upstream_reset', detail: 'It has a transfer coding that was not asked for.' }
     default:
       // Lost connections and answers that are no HTTP (HPE_*, oversized heads) look alike.
-      return { code: 'upstream_reset' }
+      return shortage(code, limits) ?? { code: 'upstream_reset' }
   }
+}
+
+/** What ended by a limit of the proxy itself. */
+const shortage = (code: string, limits: TimeLimits): Failure | undefined => {
+  if (code === 'ERR_BODY_TOO_LARGE') return { code: 'body_too_large' }
+  if (isOutOfDescriptors(code)) return { code: 'overloaded', detail: 'No file descriptor is left.' }
+  if (code !== 'ERR_QUEUE_TIMEOUT') return undefined
+  const setting = `SKP_QUEUE_TIMEOUT=${limits.queueTimeout}ms`
+  return { code: 'overloaded', detail: `No connection to the API was free within ${setting}.` }
 }
 
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])

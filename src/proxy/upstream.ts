@@ -4,6 +4,7 @@
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { Client, type Dispatcher, errors } from 'undici'
+import type { Clock } from '../clock.ts'
 import type { OutboundProxy } from '../outbound/proxy-environment.ts'
 import { connectThrough } from '../outbound/tunnel.ts'
 
@@ -50,7 +51,8 @@ export class UpstreamConnection extends Client {
 
 /** What forwarding needs of the connections to the API. */
 export interface Upstream {
-  dispatch(options: UpstreamRequest, handler: ConnectionAware): void
+  /** @returns leaves the queue, where no connection is free and the request has to wait for one */
+  dispatch(options: UpstreamRequest, handler: ConnectionAware): (() => void) | undefined
   /** For a second try: the other kept connections may be as dead as the first. */
   dispatchOnNewConnection(options: UpstreamRequest, handler: ConnectionAware): void
 }
@@ -63,7 +65,9 @@ interface UpstreamOptions {
   /** On the way to the API; `undefined`: there is none. */
   readonly proxy: OutboundProxy | undefined
   readonly connections: number
+  readonly clock: Clock
   /** All in ms. */
+  readonly queueTimeout: number
   readonly connectTimeout: number
   readonly responseTimeout: number
   readonly idleTimeout: number
@@ -80,10 +84,13 @@ interface UpstreamOptions {
 export class UpstreamPool implements Upstream {
   readonly #open: () => UpstreamConnection
   readonly #most: number
+  readonly #clock: Clock
+  readonly #queueTimeout: number
   readonly #connections: UpstreamConnection[] = []
   readonly #free: UpstreamConnection[] = []
-  /** As many as there may be requests in flight, at most. */
-  readonly #waiting: Exchange[] = []
+  /** In the order of their arrival. As many as there may be requests in flight, at most. */
+  readonly #waiting = new Set<Waiting>()
+  #isTimed = false
   /** Takes nothing any more. */
   destroyed = false
 
@@ -92,13 +99,16 @@ export class UpstreamPool implements Upstream {
     const { connectionAge = CONNECTION_AGE_MS } = options
     this.#open = () => new UpstreamConnection(origin, clientOptions(options), connectionAge)
     this.#most = options.connections
+    this.#clock = options.clock
+    this.#queueTimeout = options.queueTimeout
   }
 
-  dispatch(options: UpstreamRequest, handler: ConnectionAware): void {
-    if (this.destroyed) return refuse(handler)
-    const connection = this.#free.pop() ?? this.#another()
-    if (connection === undefined) this.#waiting.push({ options, handler })
-    else this.#send(connection, { options, handler })
+  dispatch(options: UpstreamRequest, handler: ConnectionAware): (() => void) | undefined {
+    const connection = this.destroyed ? undefined : (this.#free.pop() ?? this.#another())
+    if (connection !== undefined) this.#send(connection, { options, handler })
+    else if (this.destroyed) refuse(handler)
+    else return this.#queue(options, handler)
+    return undefined
   }
 
   dispatchOnNewConnection(options: UpstreamRequest, handler: ConnectionAware): void {
@@ -112,7 +122,8 @@ export class UpstreamPool implements Upstream {
   /** Ends everything at once, exchanges under way included. */
   async destroy(): Promise<void> {
     this.destroyed = true
-    for (const { handler } of this.#waiting.splice(0)) refuse(handler)
+    for (const { handler } of this.#waiting) refuse(handler)
+    this.#waiting.clear()
     await Promise.all(this.#connections.map((connection) => connection.destroy()))
   }
 
@@ -133,10 +144,40 @@ export class UpstreamPool implements Upstream {
 
   #release(connection: UpstreamConnection): void {
     if (connection.isFree || connection.stats.size > 0) return
-    const next = this.#waiting.shift()
-    if (next !== undefined) return this.#send(connection, next)
+    const [next] = this.#waiting
+    if (next !== undefined) {
+      this.#waiting.delete(next)
+      return this.#send(connection, next)
+    }
     connection.isFree = true
     this.#free.push(connection)
+  }
+
+  #queue(options: UpstreamRequest, handler: ConnectionAware): () => void {
+    const waiting = { options, handler, until: this.#clock.monotonic() + this.#queueTimeout }
+    this.#waiting.add(waiting)
+    this.#watchQueue()
+    return () => void this.#waiting.delete(waiting)
+  }
+
+  /** By one timer, for the first: nobody comes to the end of the wait before. */
+  #watchQueue(): void {
+    const [first] = this.#waiting
+    if (first === undefined || this.#isTimed) return
+    this.#isTimed = true
+    const remaining = Math.max(0, first.until - this.#clock.monotonic())
+    this.#clock.schedule(remaining, () => this.#endWaits(), { background: true })
+  }
+
+  #endWaits(): void {
+    this.#isTimed = false
+    const now = this.#clock.monotonic()
+    for (const waiting of this.#waiting) {
+      if (waiting.until > now) break
+      this.#waiting.delete(waiting)
+      waiting.handler.onResponseError(undefined, new QueueTimeoutError())
+    }
+    this.#watchQueue()
   }
 }
 
@@ -182,6 +223,16 @@ let vetted: readonly string[] | undefined
 interface Exchange {
   readonly options: UpstreamRequest
   readonly handler: ConnectionAware
+}
+
+interface Waiting extends Exchange {
+  /** Monotonic ms. */
+  readonly until: number
+}
+
+/** No connection has become free in time. */
+class QueueTimeoutError extends Error {
+  readonly code = 'ERR_QUEUE_TIMEOUT'
 }
 
 const CONNECTION_AGE_MS = 600_000

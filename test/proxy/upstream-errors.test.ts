@@ -2,7 +2,12 @@ import t from 'tap'
 import { errors } from 'undici'
 import { isConnectionLoss, upstreamFailure } from '../../src/proxy/upstream-errors.ts'
 
-const LIMITS = { connectTimeout: 5_000, responseTimeout: 60_000, idleTimeout: 120_000 }
+const LIMITS = {
+  queueTimeout: 5_000,
+  connectTimeout: 5_000,
+  responseTimeout: 60_000,
+  idleTimeout: 120_000,
+}
 const CANARY = 'intas-api.internal.example'
 const failed = (code: string) => Object.assign(new Error(`${code} ${CANARY}`), { code })
 
@@ -71,6 +76,17 @@ for (const [error, detail] of TIMEOUTS) {
     t.strictSame(upstreamFailure(error, LIMITS), { code: 'upstream_timeout', detail })
   })
 }
+
+t.test('what the proxy itself is short of is not told as a fault of the API', async (t) => {
+  const shortages = {
+    ERR_QUEUE_TIMEOUT: 'No connection to the API was free within SKP_QUEUE_TIMEOUT=5000ms.',
+    EMFILE: 'No file descriptor is left.',
+    ENFILE: 'No file descriptor is left.',
+  }
+  for (const [code, detail] of Object.entries(shortages)) {
+    t.strictSame(upstreamFailure(failed(code), LIMITS), { code: 'overloaded', detail }, code)
+  }
+})
 
 t.test('only a connection that was open and broke is a loss', async (t) => {
   for (const code of ['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET']) {

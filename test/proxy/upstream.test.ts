@@ -1,10 +1,15 @@
 /** Pitfall 8: kept connections die under requests, and a second try must not become a second write. */
+import http from 'node:http'
 import type { Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { Client } from 'undici'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { systemCode } from '../../src/errors.ts'
 import { type ConnectionAware, UpstreamPool, withVettedFields } from '../../src/proxy/upstream.ts'
-import { call } from '../fixtures/http-client.ts'
+import { type Answer, call } from '../fixtures/http-client.ts'
+import { ManualClock } from '../fixtures/manual-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
@@ -23,12 +28,14 @@ const dyingApi = (t: Test, seen: string[]) =>
     })
   })
 
-const poolOfOne = (origin: string): UpstreamPool =>
+const poolOfOne = (origin: string, clock: Clock = systemClock): UpstreamPool =>
   new UpstreamPool({
     origin,
     ca: undefined,
     proxy: undefined,
     connections: 1,
+    clock,
+    queueTimeout: 5_000,
     connectTimeout: 5_000,
     responseTimeout: 5_000,
     idleTimeout: 5_000,
@@ -137,6 +144,108 @@ t.test(
     t.equal(codes.join(), Array.from(codes, () => 'UND_ERR_DESTROYED').join())
   },
 )
+
+/* The queue: with one connection, which the first request takes. */
+
+const ONE_CONNECTION = { SKP_UPSTREAM_CONNECTIONS: '1' }
+
+const startBusyApi = async (t: Test) => {
+  const seen: string[] = []
+  let first: Socket | undefined
+  const api = await startRawServer(t, (socket) => {
+    socket.on('data', (bytes) => {
+      seen.push(bytes.toString().split(' ', 2)[1] as string)
+      if (seen.length === 1) first = socket
+      else answer(socket)
+    })
+  })
+  const isBusy = async (): Promise<void> => {
+    while (first === undefined) await new Promise(setImmediate)
+  }
+  return { api, seen, isBusy, release: () => answer(first as Socket) }
+}
+
+t.test('callers that leave the queue are forgotten: nothing is sent or opened', async (t) => {
+  const { api, seen, isBusy, release } = await startBusyApi(t)
+  const { port, log } = await startProxy(t, { api: api.url, settings: ONE_CONNECTION })
+  const first = call(port, { path: '/first' })
+  await isBusy()
+  const callers = Array.from({ length: 20 }, () => {
+    const caller = http.request({ port, host: '127.0.0.1', method: 'POST', agent: false })
+    return caller.on('error', () => {}).end('x'.repeat(10_000))
+  })
+  // Those behind it are answered by the proxy itself, so that those before it are in the queue.
+  t.equal((await call(port, { method: 'TRACE' })).status, 405)
+  for (const caller of callers) caller.destroy()
+  const left = (): number => log.filter(({ msg }) => msg === 'POST / not finished').length
+  while (left() < callers.length) await new Promise(setImmediate)
+  const last = call(port, { path: '/last' })
+  release()
+  t.same([(await first).status, (await last).status], [200, 200])
+  t.same(seen, ['/first', '/last'])
+  t.equal(api.connections(), 1)
+})
+
+t.test('a body whose request has left the queue is free', async (t) => {
+  const api = await startRawServer(t, () => {})
+  const pool = poolOfOne(api.url)
+  t.teardown(() => pool.destroy())
+  const handler = { onRequestStart() {}, onResponseError() {} } as unknown as ConnectionAware
+  const queueAndLeave = () => {
+    const body = Buffer.alloc(100_000)
+    pool.dispatch({ path: '/', method: 'POST', body }, handler)?.()
+    return new WeakRef(body)
+  }
+  t.equal(pool.dispatch({ path: '/', method: 'GET' }, handler), undefined, 'sent at once')
+  const body = queueAndLeave()
+  await new Promise(setImmediate)
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+  t.equal(body.deref(), undefined)
+})
+
+t.test('whoever has waited for SKP_QUEUE_TIMEOUT is told so', async (t) => {
+  const { api, seen, isBusy, release } = await startBusyApi(t)
+  const clock = new ManualClock()
+  const { port } = await startProxy(t, { api: api.url, settings: ONE_CONNECTION, clock })
+  t.teardown(() => clock.release())
+  const first = call(port, { path: '/first' })
+  await isBusy()
+  const answers: Answer[] = []
+  const callers = [call(port), call(port, { method: 'POST', body: '{}' })]
+  for (const caller of callers) void caller.then((answer) => answers.push(answer))
+  while (answers.length < callers.length) await clock.advance(100)
+  for (const { status, headers, body } of answers) {
+    t.equal(status, 503)
+    t.match(headers, { 'x-error-code': 'overloaded', 'retry-after': '1' })
+    t.match(body.toString(), 'SKP_QUEUE_TIMEOUT=5000ms')
+  }
+  release()
+  t.equal((await first).status, 200)
+  t.same(seen, ['/first'])
+})
+
+t.test('each request that waits has all of the time', async (t) => {
+  const api = await startRawServer(t, () => {})
+  const clock = new ManualClock()
+  const pool = poolOfOne(api.url, clock)
+  t.teardown(() => pool.destroy())
+  const ended: string[] = []
+  const dispatch = (path: string): void => {
+    const onResponseError = (_: unknown, error: Error): void =>
+      void ended.push(`${path} at ${clock.monotonic()}: ${systemCode(error)}`)
+    const handler = { onRequestStart() {}, onResponseError } as unknown as ConnectionAware
+    pool.dispatch({ path, method: 'GET' }, handler)
+  }
+  dispatch('/sent')
+  dispatch('/a')
+  await clock.advance(4_000)
+  dispatch('/b')
+  t.equal(clock.pending, 1, 'one timer')
+  await clock.advance(60_000)
+  t.same(ended, ['/a at 5000: ERR_QUEUE_TIMEOUT', '/b at 9000: ERR_QUEUE_TIMEOUT'])
+  t.equal(clock.pending, 0)
+})
 
 t.test('a request that cannot be sent leaves its connection to the next one', async (t) => {
   const api = await startServer(t, (_request, response) => response.end())

@@ -8,8 +8,11 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { createDataServer } from '../../src/proxy/server.ts'
 import { passTrace } from '../../src/tracing/trace-context.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
-import { startProxy } from '../fixtures/proxy.ts'
-import { startRawServer } from '../fixtures/recording-server.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { startProgram } from '../fixtures/program.ts'
+import { startProxy, startTokenServer } from '../fixtures/proxy.ts'
+import { boundKey } from '../fixtures/proxy-process.ts'
+import { startRawServer, startServer } from '../fixtures/recording-server.ts'
 
 const HEAD_TIMEOUT_MS = 100
 
@@ -141,7 +144,7 @@ t.test('a caller that leaves with pipelined requests behind frees the places of 
   const settings = { SKP_MAX_IN_FLIGHT: '3', SKP_UPSTREAM_CONNECTIONS: '3' }
   const { port } = await startProxy(t, { api: api.url, settings })
   const caller = net.connect(port, '127.0.0.1')
-  caller.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(3))
+  caller.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(3))
   while (held.length < 3) await new Promise(setImmediate)
   const given = held.map((socket) => once(socket, 'close'))
   caller.destroy()
@@ -152,6 +155,49 @@ t.test('a caller that leaves with pipelined requests behind frees the places of 
     [204, 204, 204],
   )
 })
+
+/** Connects until the program has no descriptor left for one more, and closes it at once. */
+const exhaust = async (t: Test, port: number): Promise<Socket> => {
+  const first = net.connect(port, '127.0.0.1')
+  const sockets = [first]
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()))
+  await once(first, 'connect')
+  for (let isFull = false; !isFull;) {
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {})
+    sockets.push(socket)
+    const isClosed = new Promise<boolean>((resolve) => {
+      socket.once('close', () => resolve(true)).once('data', () => resolve(false))
+    })
+    // Who is let in is answered.
+    socket.write('GET /-/live HTTP/1.1\r\nhost: x\r\n\r\n')
+    isFull = await isClosed
+  }
+  return first
+}
+
+t.test(
+  'without a file descriptor for a connection it is the proxy that is overloaded',
+  async (t) => {
+    const api = await startServer(t, (_request, response) => response.end('ok'))
+    const tokens = await startTokenServer(t)
+    const port = await freePort()
+    const settings = {
+      ...boundKey({ entities: api.url, clientid: 'c', clientsecret: 's', url: tokens.url }),
+      SKP_PORT: String(port),
+    }
+    const { logged } = startProgram(t, [], settings, 'built', 100)
+    await logged('token obtained')
+    const caller = await exhaust(t, port)
+    caller.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    const [answer] = (await once(caller, 'data')) as [Buffer]
+    t.match(
+      answer.toString(),
+      /^HTTP\/1\.1 503 [^]*x-error-code: overloaded\r\n[^]*retry-after: 1\r\n[^]*file descriptor/,
+    )
+    t.match(await logged('no file descriptor is left'), { code: 'EMFILE', level: 'warn' })
+    t.equal(api.requests.length, 0)
+  },
+)
 
 t.test('an API is given up, and its connection with it, that', async (t) => {
   const request = 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { readFileSync, readdirSync } from 'node:fs'
 import http from 'node:http'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
+import { systemClock } from '../../src/clock.ts'
 import { UpstreamPool, type ConnectionAware } from '../../src/proxy/upstream.ts'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
@@ -272,12 +273,14 @@ t.test('20: nothing uses fetch() or HTTP/2, whose defaults are others', async (t
 t.test('23: an old connection is replaced, so that a DNS change is seen', async (t) => {
   const api = await echo(t)
   const limits = { connectTimeout: 5_000, responseTimeout: 5_000, idleTimeout: 5_000 }
+  const queue = { clock: systemClock, queueTimeout: 5_000 }
   const pool = new UpstreamPool({
     origin: api.url,
     ca: undefined,
     proxy: undefined,
     connections: 1,
     ...limits,
+    ...queue,
     maxHeaderSize: 8_192,
     connectionAge: 100,
   })
