@@ -5,6 +5,7 @@
 import type { Logger } from 'pino'
 import { type Clock, elapsed, type Instant } from '../clock.ts'
 import { expiryUrgency, type Validity } from '../outbound/certificates.ts'
+import { adviceOn, type TokenFailure } from '../token/token-response.ts'
 import type { GrantOutcome } from '../token/token-source.ts'
 import type { Redactor } from './redaction.ts'
 
@@ -26,13 +27,15 @@ export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) =
   let failures = 0
   let logged: { readonly kind: string; readonly at: Instant } | undefined
 
-  const logFailure = ({ kind, reason }: { kind: keyof typeof ADVICE; reason: string }): void => {
+  const logFailure = (failure: TokenFailure): void => {
+    const { kind, reason, description } = failure
     failures += 1
     const now = clock.now()
     if (logged?.kind === kind && elapsed(logged.at, now) < REPEAT_MS) return
     logged = { kind, at: now }
     const level = kind === 'rejected' || kind === 'misconfigured' ? 'error' : 'warn'
-    log[level]({ token_host: tokenHost, reason, failures }, ADVICE[kind])
+    const advice = adviceOn(failure)
+    log[level]({ token_host: tokenHost, reason, description, advice, failures }, MESSAGES[kind])
   }
 
   return (outcome: GrantOutcome): void => {
@@ -82,7 +85,7 @@ export const tracingLog = (log: Logger, clock: Clock): ((reason: string) => void
   }
 }
 
-const ADVICE = {
+const MESSAGES = {
   rejected:
     'the token server rejects the credential of the service key; requests fail until a valid key is bound',
   misconfigured: 'the token URL of the service key does not lead to a token endpoint',

@@ -3,7 +3,8 @@
  * misreads a `+` in HTTP Basic. A certificate goes into the TLS handshake (RFC 8705). TLS is verified
  * and redirects are not followed, so the credential reaches only the host that the key names.
  */
-import { Client } from 'undici'
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
+import { buildConnector, Client } from 'undici'
 import { type Clock, withLimit } from '../clock.ts'
 import { systemCode } from '../errors.ts'
 import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
@@ -11,6 +12,7 @@ import type { OutboundProxy } from '../outbound/proxy-environment.ts'
 import { connectThrough, OutboundProxyError } from '../outbound/tunnel.ts'
 import type { ClientAuthentication } from '../service-key/service-key.ts'
 import { createAccessToken } from './access-token.ts'
+import { CertificateRefusal } from './certificate-refusal.ts'
 import { parseTokenResponse, type TokenFailure } from './token-response.ts'
 import type { GrantOutcome, TokenGrant } from './token-source.ts'
 
@@ -33,22 +35,23 @@ export interface ClientCredentialsOptions {
   readonly random: () => number
 }
 
-/** TLS alerts by which a server refuses a client's certificate (RFC 8446 §6.2). */
-export const REFUSED_CERTIFICATE =
-  /ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
-
 export class ClientCredentialsGrant implements TokenGrant {
   readonly #options: ClientCredentialsOptions
   readonly #client: Client
   readonly #body: string
   /** Of the client certificate, where there is one. */
   readonly #validity: Validity | undefined
+  readonly #refusal: CertificateRefusal
 
   constructor(options: ClientCredentialsOptions) {
     const { endpoint, authentication } = options
     this.#options = options
+    this.#refusal = new CertificateRefusal(authentication.method === 'tls_client_auth')
+    const connect = connectThrough(options.proxy, connectOptions(options))
     this.#client = new Client(endpoint.origin, {
-      connect: connectThrough(options.proxy, connectOptions(options)),
+      connect: this.#refusal.watch(
+        typeof connect === 'function' ? connect : buildConnector(connect),
+      ),
       maxResponseSize: MAX_RESPONSE_BYTES,
     })
     this.#body = formOf(options)
@@ -73,17 +76,23 @@ export class ClientCredentialsGrant implements TokenGrant {
           }
         : parsed
     } catch (error) {
-      return { ok: false, failure: failureOf(error) }
+      const refusal = this.#refusal.reason(error)
+      return refusal === undefined
+        ? { ok: false, failure: failureOf(error, this.#refusal.firstError) }
+        : { ok: false, failure: { kind: 'rejected', reason: refusal } }
     }
   }
 
   async #exchange(signal: AbortSignal) {
     const { endpoint, userAgent } = this.#options
+    this.#refusal.forget()
     const response = await this.#client.request({
       path: endpoint.pathname,
       method: 'POST',
       headers: {
         accept: 'application/json',
+        // Without it a server or a CDN may choose any coding (RFC 9110 §12.5.3).
+        'accept-encoding': 'identity',
         'content-type': 'application/x-www-form-urlencoded',
         'user-agent': userAgent,
       },
@@ -92,11 +101,15 @@ export class ClientCredentialsGrant implements TokenGrant {
       // Hours lie between two exchanges: a kept connection would be dead by then.
       reset: true,
     })
+    this.#refusal.forget()
     return {
       status: response.statusCode,
       contentType: text(response.headers['content-type']) ?? '',
       retryAfter: text(response.headers['retry-after']),
-      body: await response.body.text(),
+      body: decoded(
+        Buffer.from(await response.body.arrayBuffer()),
+        [response.headers['content-encoding'] ?? []].flat().join(),
+      ),
     }
   }
 
@@ -116,7 +129,46 @@ const connectOptions = ({ authentication, ca, timeout }: ClientCredentialsOption
 
 const CONNECT_TIMEOUT_MS = 2_000
 
+/** Also when it is decoded. */
 const MAX_RESPONSE_BYTES = 256 * 1024
+
+/**
+ * Undoes content codings (RFC 9110 §8.4), for some server does them although it was asked not to.
+ *
+ * @returns `undefined`: they are unknown, broken, too many, or hide more than may be read
+ */
+const decoded = (body: Buffer, contentEncoding: string): string | undefined => {
+  const codings = contentEncoding.toLowerCase().split(/[\s,]+/)
+  const done = codings.filter((coding) => coding !== '' && coding !== 'identity')
+  if (done.length > MAX_CODINGS) return undefined
+  try {
+    const bytes = done.reduceRight((input, coding) => decode(input, coding), body)
+    return new TextDecoder().decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const MAX_CODINGS = 2
+
+const decode = (body: Buffer, coding: string): Buffer => {
+  const limit = { maxOutputLength: MAX_RESPONSE_BYTES }
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return gunzipSync(body, limit)
+    case 'deflate':
+      return hasZlibHead(body) ? inflateSync(body, limit) : inflateRawSync(body, limit)
+    case 'br':
+      return brotliDecompressSync(body, limit)
+    default:
+      throw new RangeError('unknown content coding')
+  }
+}
+
+/** RFC 1950 §2.2. Some servers take `deflate` for the format without it. */
+const hasZlibHead = (body: Buffer): boolean =>
+  (body.readUInt8(0) & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0
 
 const formOf = (options: ClientCredentialsOptions): string => {
   const { authentication, clientId, scope, params } = options
@@ -133,17 +185,14 @@ const formOf = (options: ClientCredentialsOptions): string => {
 const text = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
-const failureOf = (error: unknown): TokenFailure => {
+const failureOf = (error: unknown, cause = error): TokenFailure => {
   if (error instanceof Error && OUT_OF_TIME.has(error.name)) {
     return { kind: 'transient', reason: 'gave no complete answer in time' }
   }
   if (error instanceof OutboundProxyError) {
     return { kind: 'transient', reason: `was not reached: ${error.message}`, advice: error.message }
   }
-  const code = systemCode(error)
-  return REFUSED_CERTIFICATE.test(code)
-    ? { kind: 'rejected', reason: `refused the client certificate (${code})` }
-    : { kind: 'transient', reason: `could not be asked (${code})` }
+  return { kind: 'transient', reason: `could not be asked (${systemCode(cause)})` }
 }
 
 /** What an aborted signal gives as its reason. */

@@ -8,7 +8,8 @@ export interface TokenResponse {
   readonly status: number
   readonly contentType: string
   readonly retryAfter: string | undefined
-  readonly body: string
+  /** `undefined`: its content codings cannot be undone. */
+  readonly body: string | undefined
 }
 
 type ParsedTokenResponse =
@@ -18,31 +19,27 @@ type ParsedTokenResponse =
 /** @param wall wall clock in ms, to read a `Retry-After` date */
 export const parseTokenResponse = (response: TokenResponse, wall: number): ParsedTokenResponse => {
   const { status, body } = response
-  if (status === 200) return parseGranted(response)
-  const reason = `answered ${status}${errorCode(body)}`
-  if (status === 400 || status === 401 || status === 403) {
-    return failure('rejected', reason, { status })
+  if (status === 200) {
+    return body === undefined
+      ? failure('transient', 'answered 200 with a body that cannot be decoded', { status })
+      : parseGranted(body, response.contentType)
   }
-  if (status === 429) {
-    const retryAfter = retryAfterMs(response.retryAfter, wall)
-    return failure('rate_limited', reason, {
-      status,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-    })
-  }
-  const transient = status === 408 || status >= 500
-  return failure(transient ? 'transient' : 'misconfigured', reason, { status })
+  return { ok: false, failure: statusFailure(response, oauthError(body), wall) }
 }
 
 /** Why there is no token. */
 export interface TokenFailure {
   readonly kind:
-    | 'rejected' // the credential is wrong; trying again cannot help
+    | 'rejected' // the credential, or what is asked for with it; trying again cannot help
     | 'misconfigured' // the URL is not that of a token endpoint
     | 'rate_limited'
     | 'transient'
-  /** For the operator's log. Holds statuses and error codes, never a piece of the answer. */
+  /** For the operator and for probes. Holds statuses and error codes, no other piece of the answer. */
   readonly reason: string
+  /** The OAuth error that it was rejected with. */
+  readonly code?: string
+  /** What the server says about it: for what is redacted only, the server may repeat anything. */
+  readonly description?: string
   /** Public: what callers are told beside the fact. */
   readonly advice?: string
   /** HTTP status of the token server, where there was an answer. */
@@ -69,7 +66,55 @@ export const publicFailure = (failure: TokenFailure, nextTry: number): Failure =
   }
 }
 
-const parseGranted = ({ body, contentType }: TokenResponse): ParsedTokenResponse => {
+/** What is to be done, by the OAuth error; `undefined`: nothing that the kind does not say. */
+export const adviceOn = ({ code = '' }: TokenFailure): string | undefined => ADVICE.get(code)
+
+const UNKNOWN_CLIENT = 'the key may have been deleted or replaced: create a new one and bind it'
+
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ['invalid_client', UNKNOWN_CLIENT],
+  // What UAA says instead.
+  ['unauthorized', UNKNOWN_CLIENT],
+  [
+    'unauthorized_client',
+    'the client is known, but may not use the grant client_credentials: look at the plan and the parameters of the service instance',
+  ],
+  [
+    'invalid_scope',
+    'the client may not have the scope: correct SKP_TOKEN_SCOPE or leave it out; the key need not be replaced',
+  ],
+  [
+    'unsupported_grant_type',
+    'the server does not know the grant client_credentials at this URL: compare the token URL with the key, and look at SKP_TOKEN_URL if it is set',
+  ],
+  [
+    'invalid_grant',
+    'the server does not accept what is sent with the grant: look at SKP_TOKEN_PARAMS if it is set, and whether the key belongs to this server',
+  ],
+])
+
+type OAuthError = Pick<TokenFailure, 'code' | 'description'>
+
+const statusFailure = (
+  { status, retryAfter }: TokenResponse,
+  oauth: OAuthError | undefined,
+  wall: number,
+): TokenFailure => {
+  const reason = ['answered', status, oauth?.code].join(' ').trim()
+  if (status === 400 || status === 401 || status === 403) {
+    return oauth === undefined
+      ? // Something else refused, before anybody looked at the credential.
+        { kind: 'misconfigured', reason: `${reason} without an OAuth error`, status }
+      : { kind: 'rejected', reason, status, ...oauth }
+  }
+  if (status === 429) {
+    const wait = retryAfterMs(retryAfter, wall)
+    return { kind: 'rate_limited', reason, status, ...(wait !== undefined && { retryAfter: wait }) }
+  }
+  return { kind: status === 408 || status >= 500 ? 'transient' : 'misconfigured', reason, status }
+}
+
+const parseGranted = (body: string, contentType: string): ParsedTokenResponse => {
   const fields = parseFields(body)
   if (fields === undefined) {
     const html = /html/i.test(contentType) || /^\s*</.test(body)
@@ -106,7 +151,7 @@ const parseFields = (body: string): Fields | undefined => {
 const failure = (
   kind: TokenFailure['kind'],
   reason: string,
-  extra: Pick<TokenFailure, 'status' | 'retryAfter'> = {},
+  extra: Pick<TokenFailure, 'status'> = {},
 ): ParsedTokenResponse => ({ ok: false, failure: { kind, reason, ...extra } })
 
 const lifetimeOf = (fields: Fields, token: string): number => {
@@ -128,10 +173,13 @@ const DEFAULT_LIFETIME_MS = 300_000
 /** Longer grants are treated as this long: harmless, and no timer overflows. */
 const MAX_LIFETIME_MS = 24 * 3_600_000
 
-/** The `error` code (RFC 6749 §5.2), only if it looks like one: bodies are not logged. */
-const errorCode = (body: string): string => {
-  const code = parseFields(body)?.['error']
-  return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ''
+/** RFC 6749 §5.2. Only what looks like a code is one: other servers call a phrase `error`. */
+const oauthError = (body = ''): OAuthError | undefined => {
+  const { error, error_description: text } = parseFields(body) ?? {}
+  if (typeof error !== 'string' || !/^[a-z][a-z_]{0,39}$/.test(error)) return undefined
+  // Never shortened: half a secret would not be recognised as one.
+  const plain = typeof text === 'string' && /^[\t\n\r\x20-\x7e]{1,500}$/.test(text)
+  return { code: error, ...(plain && { description: text.replaceAll(/\s+/g, ' ').trim() }) }
 }
 
 /** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { createCertificateAuthority } from '../../demo/certificate-authority.ts'
 import { systemClock } from '../../src/clock.ts'
 import {
@@ -51,6 +52,7 @@ t.test('sends the credential in the form body, and nowhere else', async (t) => {
   t.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
   t.equal(request?.headers['user-agent'], 'service-key-proxy/test')
   t.equal(request?.headers.accept, 'application/json')
+  t.equal(request?.headers['accept-encoding'], 'identity')
   t.equal(request?.headers.connection, 'close', 'the next exchange is hours away')
   const form = new URLSearchParams(request?.body.toString())
   t.same(Object.fromEntries(form), {
@@ -111,6 +113,65 @@ t.test('tells why there is no token, without a word of the answer', async (t) =>
     const outcome = await createGrant(t, server.url).request(NEVER)
     t.match(outcome, { ok: false, failure: { kind } }, name)
     t.notMatch(JSON.stringify(outcome), /CANARY/, name)
+  }
+})
+
+t.test('undoes a content coding that was not asked for', async (t) => {
+  const body = granted()
+  const codings: readonly (readonly [string, Buffer])[] = [
+    ['gzip', gzipSync(body)],
+    ['X-GZIP', gzipSync(body)],
+    ['deflate', deflateSync(body)],
+    ['deflate', deflateRawSync(body)],
+    ['br', brotliCompressSync(body)],
+    ['deflate, identity, gzip', gzipSync(deflateSync(body))],
+    ['identity', Buffer.from(body)],
+    ['', Buffer.from(`\ufeff${body}`)],
+  ]
+  for (const [coding, bytes] of codings) {
+    const server = await startServer(t, (_request, response) => {
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes)
+    })
+    t.match(
+      await createGrant(t, server.url).request(NEVER),
+      { ok: true, token: { authorization: 'Bearer abc.def.ghi' } },
+      coding,
+    )
+  }
+  const server = await startServer(t, (_request, response) => {
+    response.writeHead(401, { 'content-encoding': 'gzip' })
+    response.end(gzipSync('{"error":"invalid_client"}'))
+  })
+  const refused = { kind: 'rejected', reason: 'answered 401 invalid_client' }
+  t.match(await createGrant(t, server.url).request(NEVER), { ok: false, failure: refused })
+})
+
+t.test('reads no more than 256 KB, also of what is compressed, and nothing broken', async (t) => {
+  const large = (size: number) => Buffer.from(granted({ filler: ' '.repeat(size) }))
+  const fits = large(255 * 1024)
+  const over = large(256 * 1024)
+  const cases: readonly (readonly [string, Buffer, boolean])[] = [
+    ['gzip', gzipSync(fits), true],
+    ['gzip', gzipSync(over), false],
+    ['deflate', deflateSync(over), false],
+    ['deflate', deflateRawSync(over), false],
+    ['br', brotliCompressSync(over), false],
+    ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(64 * 1024 * 1024))), false],
+    ['gzip', gzipSync(fits).subarray(0, -9), false],
+    ['gzip', Buffer.from(granted()), false],
+    ['gzip', Buffer.alloc(0), false],
+    ['deflate', Buffer.alloc(0), false],
+    ['zstd', Buffer.from(granted()), false],
+    ['constructor', Buffer.from(granted()), false],
+    ['gzip, gzip, gzip', gzipSync(gzipSync(gzipSync(granted()))), false],
+  ]
+  const reason = 'answered 200 with a body that cannot be decoded'
+  for (const [coding, bytes, ok] of cases) {
+    const server = await startServer(t, (_request, response) => {
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes)
+    })
+    const outcome = await createGrant(t, server.url).request(NEVER)
+    t.match(outcome, ok ? { ok } : { ok, failure: { kind: 'transient', reason } }, coding)
   }
 })
 

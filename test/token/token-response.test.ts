@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  adviceOn,
   parseTokenResponse,
   publicFailure,
   type TokenResponse,
@@ -97,6 +98,7 @@ const WITHOUT_TOKEN = {
   'no token in it': ['{}', 'answered 200 without an access_token'],
   'a list': ['[]', 'answered 200 without an access_token'],
   'an empty token': ['{"access_token":""}', 'answered 200 without an access_token'],
+  'a body that cannot be decoded': [undefined, 'answered 200 with a body that cannot be decoded'],
   'a token that is no text': ['{"access_token":7}', 'answered 200 without an access_token'],
 } as const
 
@@ -123,7 +125,6 @@ t.test('a web page means that the URL is wrong', async (t) => {
 })
 
 const STATUSES: readonly [kind: string, statuses: readonly number[]][] = [
-  ['rejected', [400, 401, 403]],
   ['misconfigured', [201, 204, 301, 302, 307, 404, 405, 410, 415]],
   ['transient', [408, 500, 502, 503, 504, 599]],
   ['rate_limited', [429]],
@@ -137,15 +138,66 @@ for (const [kind, statuses] of STATUSES) {
   })
 }
 
-t.test('the error code of the answer is told', async (t) => {
-  const body = '{"error":"invalid_client","error_description":"Bad credentials"}'
-  const expected = failure('rejected', 'answered 401 invalid_client', { status: 401 })
-  t.strictSame(parse({ status: 401, body }), expected)
+t.test('400, 401, 403: rejected, by an OAuth error with a code and words about it', async (t) => {
+  const code = 'invalid_client'
+  for (const status of [400, 401, 403]) {
+    const reason = `answered ${status} invalid_client`
+    const plain = failure('rejected', reason, { status, code })
+    t.strictSame(parse({ status, body: `{"error":"${code}"}` }), plain)
+    const body = JSON.stringify({ error: code, error_description: 'Bad\r\n credentials ' })
+    const described = failure('rejected', reason, { status, code, description: 'Bad credentials' })
+    t.strictSame(parse({ status, body }), described)
+    for (const unfit of ['', 7, 'x'.repeat(501), 'b\u00f6se', '\u001b[31m']) {
+      const body = JSON.stringify({ error: code, error_description: unfit })
+      t.strictSame(parse({ status, body }), plain, JSON.stringify(unfit).slice(0, 20))
+    }
+  }
+})
+
+t.test('400, 401, 403 without an OAuth error: it was no token endpoint that refused', async (t) => {
+  const bodies = [
+    '',
+    'Unauthorized',
+    '<html>403 Forbidden</html>',
+    '{}',
+    'null',
+    '["invalid_client"]',
+    '{"error":{"code":"401"}}',
+    // What a web framework says of its own accord.
+    '{"timestamp":0,"status":401,"error":"Unauthorized","path":"/oauth/token"}',
+  ]
+  for (const status of [400, 401, 403]) {
+    const expected = failure('misconfigured', `answered ${status} without an OAuth error`, {
+      status,
+    })
+    for (const body of bodies) t.strictSame(parse({ status, body }), expected, body)
+    t.strictSame(parse({ status, body: undefined }), expected, 'a body that cannot be decoded')
+  }
+})
+
+const adviceFor = (error: string) => {
+  const parsed = parse({ status: 401, body: JSON.stringify({ error }) })
+  return parsed.ok ? undefined : adviceOn(parsed.failure)
+}
+
+t.test('what is to be done depends on the error code', async (t) => {
+  const advice: Record<string, RegExp> = {
+    invalid_client: /create a new one and bind it/,
+    unauthorized: /create a new one and bind it/,
+    unauthorized_client: /may not use the grant/,
+    invalid_scope: /SKP_TOKEN_SCOPE/,
+    unsupported_grant_type: /SKP_TOKEN_URL/,
+    invalid_grant: /SKP_TOKEN_PARAMS/,
+  }
+  for (const [code, pattern] of Object.entries(advice)) t.match(adviceFor(code), pattern, code)
+  for (const code of ['invalid_request', 'constructor', 'Forbidden']) {
+    t.equal(adviceFor(code), undefined, code)
+  }
 })
 
 const SECRET = 's3cret-of-the-key'
 const ECHOES = {
-  'in the description': { error: 'unauthorized', error_description: SECRET },
+  'beside the description': { error: 'unauthorized', error_uri: SECRET },
   'as the code': { error: SECRET },
   'beside the code': { error: `invalid_client ${SECRET}` },
   'inside an object': { error: { message: SECRET } },
@@ -164,7 +216,19 @@ for (const [place, body] of Object.entries(ECHOES)) {
 
 t.test('an error code of any length is not quoted', async (t) => {
   const body = JSON.stringify({ error: 'a'.repeat(41) })
-  t.strictSame(parse({ status: 400, body }), failure('rejected', 'answered 400', { status: 400 }))
+  const reason = 'answered 400 without an OAuth error'
+  t.strictSame(parse({ status: 400, body }), failure('misconfigured', reason, { status: 400 }))
+})
+
+t.test('the description of an error is for the redacted log alone', async (t) => {
+  const body = JSON.stringify({ error: 'unauthorized', error_description: `Bad ${SECRET}` })
+  for (const status of [200, 401, 429, 500]) {
+    const parsed = parse({ status, body })
+    if (parsed.ok) throw new Error('no failure')
+    const { description, ...rest } = parsed.failure
+    t.equal(description, status === 401 ? `Bad ${SECRET}` : undefined)
+    t.notMatch(JSON.stringify([rest, publicFailure(parsed.failure, 0)]), SECRET)
+  }
 })
 
 t.test('a rate limit carries the wait that the server asks for', async (t) => {

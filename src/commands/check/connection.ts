@@ -18,7 +18,7 @@ import {
 } from '../../outbound/proxy-environment.ts'
 import { openTunnel } from '../../outbound/tunnel.ts'
 import type { ServiceKey } from '../../service-key/service-key.ts'
-import { REFUSED_CERTIFICATE } from '../../token/client-credentials-grant.ts'
+import { REFUSED_CERTIFICATE } from '../../token/certificate-refusal.ts'
 import { EXIT } from '../process.ts'
 import { type ChainLink, chainOf, dnsAdvice, tcpAdvice, tlsAdvice, tunnelAdvice } from './advice.ts'
 import type { StepReport } from './report.ts'

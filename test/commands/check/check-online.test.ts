@@ -210,6 +210,16 @@ const TOKEN_FAILURES: readonly (readonly [title: string, Served, code: number, R
     13,
     /the token server answered 401 invalid_client; the key may have been deleted/,
   ],
+  [
+    '400 for the scope',
+    {
+      status: 400,
+      body: JSON.stringify({ error: 'invalid_scope', error_description: `not for ${SECRET}` }),
+    },
+    13,
+    /answered 400 invalid_scope \("not for \[redacted\]"\); the client may not have the scope/,
+  ],
+  ['401 without an OAuth error', { status: 401, body: 'no' }, 14, /error; this is no token endp/],
   ['a web page', { type: 'text/html', body: '<p>canary' }, 14, /a web page; this is no token end/],
   ['429', { status: 429 }, 14, /answered 429; wait a minute/],
   ['503', { status: 503 }, 14, /answered 503; try again; if it lasts/],
