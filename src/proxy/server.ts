@@ -196,8 +196,12 @@ const hostFault = (raw: readonly string[], version: string): string | undefined 
   // RFC 9112 §3.2
   if (host === undefined) return version === '1.1' ? 'The Host field is missing.' : undefined
   if (hosts.length > 1) return 'It has more than one Host field.'
+  if (host.length > MAX_HOST) return `The Host field is longer than ${MAX_HOST} octets.`
   return isHost(host) ? undefined : 'The Host field is not a host.'
 }
+
+/** Of a name (RFC 1035 §2.3.4); it becomes what bodies are searched for. */
+const MAX_HOST = 255
 
 /** Anything else could end up in the links of an answer (RFC 3986 §3.2.2, without sub-delims). */
 const isHost = (host: string): boolean => /^[\w.:[\]%-]*$/.test(host)

@@ -63,6 +63,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a Host with a path': 'GET /a HTTP/1.1\r\nhost: x/../y\r\n\r\n',
   'a Host with userinfo': 'GET /a HTTP/1.1\r\nhost: a@x\r\n\r\n',
   'a Host that is two': 'GET /a HTTP/1.1\r\nhost: x, y\r\n\r\n',
+  'a Host of 256 octets': `GET /a HTTP/1.1\r\nhost: ${'x'.repeat(256)}\r\n\r\n`,
   'a Host with markup': 'GET /a HTTP/1.1\r\nhost: "><x\r\n\r\n',
   'HTTP/0.9': 'GET /a\r\n\r\n',
   'HTTP/1.2': `GET /a HTTP/1.2\r\n${HOST}\r\n`,
@@ -118,6 +119,10 @@ const PASSED: Readonly<Record<string, readonly [bytes: string, body: string]>> =
   ],
   'empty lines before the request': [`\r\n\r\n${get('')}`, ''],
   'an empty Host': ['GET /a HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n', ''],
+  'a Host of 255 octets': [
+    `GET /a HTTP/1.1\r\nhost: ${'x'.repeat(255)}\r\nconnection: close\r\n\r\n`,
+    '',
+  ],
   'an address as Host': ['GET /a HTTP/1.1\r\nhost: [::1]:8080\r\nconnection: close\r\n\r\n', ''],
   'HTTP/1.0 without Host': ['GET /a HTTP/1.0\r\n\r\n', ''],
   'a length nominated in Connection': [
