@@ -63,6 +63,8 @@ const readJsonBatch = (
   demand(hasOnly(parameters, FORMAT_PARAMETERS), 'Its Content-Type has an unusual parameter.')
   // A byte order mark stays, and is no JSON.
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  const isSmall = text.length <= MAX_CONTAINERS || containersIn(bytes) <= MAX_CONTAINERS
+  demand(isSmall, `It has more than ${MAX_CONTAINERS} objects and arrays.`)
   const document: unknown = JSON.parse(text)
   demand(
     !hasRepeatedNames(text),
@@ -74,6 +76,27 @@ const readJsonBatch = (
   demand(requests.length <= MAX_REQUESTS, `It has more than ${MAX_REQUESTS} requests.`)
   return requests.map(readRequest)
 }
+
+/** Far more than entities have, and as many as are read in a moment; a byte or two are enough for one. */
+const MAX_CONTAINERS = 100_000
+
+/** @param json valid or not; other bytes than ASCII are never part of a bracket in UTF-8 */
+const containersIn = (json: Buffer): number => {
+  let count = 0
+  let isText = false
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at]
+    if (byte === QUOTE) isText = !isText
+    else if (byte === BACKSLASH) at += 1
+    else if (!isText && (byte === BRACKET || byte === BRACE)) count += 1
+  }
+  return count
+}
+
+const QUOTE = 0x22
+const BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const BRACE = 0x7b
 
 const FORMAT_PARAMETERS = [
   'odata.metadata',

@@ -21,7 +21,7 @@ export interface BodyRewriter {
 
 export const createBodyRewriter = (type: RewritableType, options: BatchOptions): BodyRewriter =>
   type.kind === 'multipart'
-    ? new BatchRewriter(options, [type.delimiter])
+    ? new BatchRewriter(options, [Buffer.from(type.delimiter, 'latin1')])
     : new LinkRewriter(options.table)
 
 interface BatchOptions {
@@ -40,21 +40,23 @@ class BatchRewriter implements BodyRewriter {
   count = 0
   readonly #options: BatchOptions
   readonly #depth: number
-  #delimiters: readonly string[]
+  #delimiters: readonly Buffer[]
   #section: Section
   #links: LinkRewriter
   #isLineStart = true
   #isLast = false
-  #chunks: Buffer[] = []
-  #received = 0
-  /** Nothing can be done with fewer bytes than these. */
+  /** Nothing can be done with fewer bytes of input than these. */
   #needed = 1
   #input = EMPTY
+  /** Bytes behind the input in memory of its own. */
+  #spare = 0
+  /** No line of the input that ends before this position is followed by a blank one. */
+  #searched = 0
   #output: Buffer[] = []
 
   constructor(
     options: BatchOptions,
-    delimiters: readonly string[],
+    delimiters: readonly Buffer[],
     section: Section = 'text',
     depth = 0,
   ) {
@@ -66,19 +68,36 @@ class BatchRewriter implements BodyRewriter {
   }
 
   push(chunk: Buffer): Buffer {
-    this.#chunks.push(chunk)
-    this.#received += chunk.length
-    return this.#received < this.#needed ? EMPTY : this.#advance()
+    this.#append(chunk)
+    return this.#input.length < this.#needed ? EMPTY : this.#advance()
   }
 
   end(chunk: Buffer = EMPTY): Buffer {
-    this.#chunks.push(chunk)
+    this.#append(chunk)
     this.#isLast = true
     return this.#advance()
   }
 
+  /** Into the room behind the input, so that a byte is copied twice at most, however small the chunks. */
+  #append(chunk: Buffer): void {
+    const held = this.#input
+    const length = held.length + chunk.length
+    if (held.length === 0) {
+      this.#input = chunk
+      this.#spare = 0
+    } else if (chunk.length <= this.#spare) {
+      this.#input = Buffer.from(held.buffer, held.byteOffset, length)
+      this.#spare -= chunk.length
+      chunk.copy(this.#input, held.length)
+    } else {
+      this.#spare = held.length
+      this.#input = Buffer.allocUnsafeSlow(length + this.#spare).subarray(0, length)
+      held.copy(this.#input)
+      chunk.copy(this.#input, held.length)
+    }
+  }
+
   #advance(): Buffer {
-    this.#input = Buffer.concat(this.#chunks)
     this.#needed = 0
     while (this.#needed === 0) {
       this.#needed = this.#section === 'text' ? this.#passText() : this.#passHead()
@@ -87,8 +106,6 @@ class BatchRewriter implements BodyRewriter {
       this.#output.push(this.#links.end())
       this.count += this.#links.count
     }
-    this.#chunks = [this.#input]
-    this.#received = this.#input.length
     const output = Buffer.concat(this.#output)
     this.#output = []
     return output
@@ -98,7 +115,7 @@ class BatchRewriter implements BodyRewriter {
   #passText(): number {
     if (this.#isLineStart) {
       const length = this.#delimiterLength()
-      if (length === undefined) return this.#input.length + 1
+      if (length === undefined) return moreThan(this.#input.length)
       if (length > 0) return this.#passDelimiter(length)
     }
     if (this.#input.length === 0) return 1
@@ -110,20 +127,22 @@ class BatchRewriter implements BodyRewriter {
 
   /** @returns the length of the text before the next line that may be a delimiter */
   #textLength(): number {
-    const next = this.#input.indexOf('\n--')
-    if (next !== -1) return next + 1
-    const { length } = this.#input
-    const isOpen = this.#input[length - 2] === LINE_FEED && this.#input[length - 1] === HYPHEN
+    const input = this.#input
+    for (let next = input.indexOf('\n--'); next !== -1; next = input.indexOf('\n--', next + 1)) {
+      if (this.#delimiters.some((delimiter) => isAt(input, next + 1, delimiter) !== false)) {
+        return next + 1
+      }
+    }
+    const { length } = input
+    const isOpen = input[length - 2] === LINE_FEED && input[length - 1] === HYPHEN
     return isOpen && !this.#isLast ? length - 1 : length
   }
 
   /** @returns the length of the line if it begins with a delimiter, else 0; `undefined`: not known yet */
   #delimiterLength(): number | undefined {
-    const start = this.#input.toString('latin1', 0, MAX_DELIMITER_BYTES)
-    if (!this.#delimiters.some((delimiter) => start.startsWith(delimiter))) {
-      const isOpen = this.#delimiters.some((delimiter) => delimiter.startsWith(start))
-      return isOpen && !this.#isLast ? undefined : 0
-    }
+    const begins = (how: boolean | undefined): boolean =>
+      this.#delimiters.some((delimiter) => isAt(this.#input, 0, delimiter) === how)
+    if (!begins(true)) return begins(undefined) && !this.#isLast ? undefined : 0
     const end = this.#input.indexOf(LINE_FEED)
     const length = end === -1 ? this.#input.length : end + 1
     if (length > MAX_HELD_BYTES) return 0
@@ -132,8 +151,12 @@ class BatchRewriter implements BodyRewriter {
 
   #passDelimiter(length: number): number {
     const line = this.#take(length)
-    const start = line.toString('latin1')
-    const closed = this.#delimiters.findIndex((delimiter) => start.startsWith(`${delimiter}--`))
+    const closed = this.#delimiters.findIndex(
+      (delimiter) =>
+        isAt(line, 0, delimiter) === true &&
+        line[delimiter.length] === HYPHEN &&
+        line[delimiter.length + 1] === HYPHEN,
+    )
     this.#output.push(this.#links.end(), line)
     this.#section = closed === -1 ? 'part' : 'text'
     if (closed > 0) this.#delimiters = this.#delimiters.slice(0, closed)
@@ -142,13 +165,30 @@ class BatchRewriter implements BodyRewriter {
 
   #passHead(): number {
     const { length } = this.#input
-    const end = headLength(this.#input)
+    const end = this.#headLength()
     if (end === -1 && length <= MAX_HELD_BYTES && !this.#isLast) return length + 1
     if (end === -1 || end > MAX_HELD_BYTES) {
       this.#section = 'text'
       return 0
     }
     return this.#passPart(readHead(this.#input.subarray(0, end)), end)
+  }
+
+  /** @returns the length of the head that the input begins with, its blank line included; or -1 */
+  #headLength(): number {
+    const input = this.#input
+    const blank = lineBreakLength(input, 0)
+    if (blank > 0) return blank
+    for (let at = this.#searched; at < input.length; at += 1) {
+      if (input[at] !== LINE_FEED) continue
+      const length = lineBreakLength(input, at + 1)
+      if (length === 0) continue
+      this.#searched = at
+      return at + 1 + length
+    }
+    // What comes next may make one of the last two bytes.
+    this.#searched = Math.max(this.#searched, input.length - 2)
+    return -1
   }
 
   #passPart(head: Head, headBytes: number): number {
@@ -161,7 +201,7 @@ class BatchRewriter implements BodyRewriter {
     const content = holdsMessage ? 'message' : 'text'
     const delimiter = delimiterOf(contentType)
     if (delimiter !== undefined && this.#delimiters.length < MAX_DEPTH) {
-      this.#delimiters = [...this.#delimiters, delimiter]
+      this.#delimiters = [...this.#delimiters, Buffer.from(delimiter, 'latin1')]
     }
     if (isHeld) this.#passHeld(head, content, contentLength)
     else this.#printHead(head, undefined, content)
@@ -188,6 +228,7 @@ class BatchRewriter implements BodyRewriter {
   #take(length: number): Buffer {
     const taken = this.#input.subarray(0, length)
     this.#input = this.#input.subarray(length)
+    this.#searched = Math.max(0, this.#searched - length)
     return taken
   }
 }
@@ -197,22 +238,27 @@ const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 const HYPHEN = 0x2d
 
-/** Two hyphens and a boundary (RFC 2046 §5.1.1). */
-const MAX_DELIMITER_BYTES = 72
-
 /** A head, or a part with a length, is held up to this size. */
 const MAX_HELD_BYTES = 64 * 1024
 
 /** Parts in parts that are understood: change sets need three. */
 const MAX_DEPTH = 4
 
-/** @returns the length of the head that these bytes begin with, its blank line included; or -1 */
-const headLength = (bytes: Buffer): number => {
-  for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, end + 1)) {
-    const lineEnd = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end
-    if (lineEnd === 0 || bytes[lineEnd - 1] === LINE_FEED) return end + 1
-  }
-  return -1
+/** Nobody waits for long lines, so that they may be looked at again each time they have doubled. */
+const moreThan = (length: number): number => (length < LONG_LINE_BYTES ? length + 1 : 2 * length)
+const LONG_LINE_BYTES = 1024
+
+/** @returns whether the text is there; `undefined`: the bytes end within it */
+const isAt = (bytes: Buffer, at: number, text: Buffer): boolean | undefined => {
+  const length = Math.min(text.length, bytes.length - at)
+  for (let i = 0; i < length; i += 1) if (bytes[at + i] !== text[i]) return false
+  return length === text.length ? true : undefined
+}
+
+/** @returns 0 if there is no line break */
+const lineBreakLength = (bytes: Buffer, at: number): number => {
+  if (bytes[at] === LINE_FEED) return 1
+  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? 2 : 0
 }
 
 /** That of a part, or of the request or answer in it. */
@@ -226,15 +272,31 @@ interface Head {
 }
 
 const readHead = (bytes: Buffer): Head => {
-  const lines = bytes.toString('latin1').split(/(?<=\n)/)
-  const find = (field: RegExp): string | undefined =>
-    lines.map((line) => field.exec(line.trimEnd())?.[1]).find(Boolean)
+  const text = bytes.toString('latin1')
+  const lines: string[] = []
+  let contentLength = ''
+  let contentType = ''
+  for (let start = 0; start < text.length;) {
+    const end = text.indexOf('\n', start) + 1 || text.length
+    const line = text.slice(start, end)
+    lines.push(line)
+    start = end
+    // Others are not worth a look.
+    if (line.length < SHORTEST_FIELD) continue
+    const field = line.trimEnd()
+    contentLength ||= valueOf(CONTENT_LENGTH, field)
+    contentType ||= valueOf(CONTENT_TYPE, field)
+  }
   return {
     lines,
-    contentLength: Number(find(CONTENT_LENGTH) ?? Infinity),
-    contentType: find(CONTENT_TYPE) ?? '',
+    contentLength: contentLength === '' ? Infinity : Number(contentLength),
+    contentType,
   }
 }
+
+const SHORTEST_FIELD = 'content-type:'.length
+
+const valueOf = (field: RegExp, line: string): string => field.exec(line)?.[1] ?? ''
 
 const CONTENT_LENGTH = /^content-length[ \t]*:[ \t]*(\d+)[ \t]*$/i
 const CONTENT_TYPE = /^content-type[ \t]*:[ \t]*(.*)$/i
@@ -247,6 +309,7 @@ const printHead = (
   contentLength: number | undefined,
 ): Buffer => {
   const printed = lines.map((line) => {
+    if (line.length <= 2) return line
     const text = line.replace(/\r?\n$/, '')
     const lineBreak = line.slice(text.length)
     if (!CONTENT_LENGTH.test(text)) return rewriteLine(text) + lineBreak

@@ -53,11 +53,20 @@ const readJsonEscape = (bytes: Buffer, at: number, isLast: boolean): number => {
   const kind = bytes[at + 1]
   if (kind === SLASH) return spelled(SLASH, 2)
   if (kind !== LETTER_u) return spelled(BACKSLASH, 1)
-  const digits = bytes.toString('latin1', at + 2, at + UNICODE_ESCAPE_BYTES)
-  if (!/^[0-9a-f]*$/i.test(digits)) return spelled(BACKSLASH, 1)
-  if (digits.length < 4) return cut(bytes, at, isLast)
-  return spelled(Number.parseInt(digits, 16), UNICODE_ESCAPE_BYTES)
+  let code = 0
+  for (let i = at + 2; i < at + UNICODE_ESCAPE_BYTES; i += 1) {
+    if (i === bytes.length) return cut(bytes, at, isLast)
+    const digit = HEX_DIGITS[bytes[i] as number] as number
+    if (digit < 0) return spelled(BACKSLASH, 1)
+    code = code * 16 + digit
+  }
+  return spelled(code, UNICODE_ESCAPE_BYTES)
 }
+
+/** By their bytes; −1: none. */
+const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(byte).toLowerCase()),
+)
 
 const readEntity = (bytes: Buffer, at: number, isLast: boolean): number => {
   for (let length = 2; length <= MAX_ESCAPE_BYTES; length += 1) {

@@ -5,7 +5,7 @@
  */
 import { AMPERSAND, BACKSLASH, INCOMPLETE, MISMATCH, SLASH } from './escaped-text.ts'
 import { type Link, LinkTarget, type Needle, needlesFor } from './link-target.ts'
-import { isLinkValue, LOOK_BEHIND_BYTES } from './link-value.ts'
+import { isLinkValue, LOOK_BEHIND_BYTES, mayPrecede } from './link-value.ts'
 
 /** What is looked for, compiled; for any number of documents. */
 export class LinkTable {
@@ -13,6 +13,8 @@ export class LinkTable {
   readonly targets: readonly LinkTarget[]
   readonly needles: readonly Needle[]
   readonly maxBytes: number
+  /** Memory it takes, roughly. */
+  readonly bytes: number
   readonly hasRelative: boolean
 
   /** @param links of two that fit at one place, the longer path wins, then the one that comes first */
@@ -22,6 +24,7 @@ export class LinkTable {
       .toSorted((a, b) => b.path.length - a.path.length)
     this.needles = this.targets.flatMap(needlesFor)
     this.maxBytes = Math.max(0, ...this.targets.map(({ maxBytes }) => maxBytes))
+    this.bytes = this.targets.reduce((sum, target) => sum + target.bytes, 0)
     this.hasRelative = this.targets.some(({ pathAbsolute }) => pathAbsolute)
   }
 
@@ -38,9 +41,15 @@ export class LinkRewriter {
   readonly #table: LinkTable
   /** Ends with the last bytes before the window. */
   #behind: Buffer
-  /** Held back: it may be the beginning of a link. */
-  #held = EMPTY
+  /** Not settled: what may be the beginning of a link, and what has come since. */
+  #held: Buffer[] = []
+  #heldBytes = 0
+  /** With fewer bytes than these it is not looked at again. */
+  #needed = 0
   #window = EMPTY
+  /** Positions of the window at which no link begins: from one up to another. */
+  #refusedFrom = 0
+  #refusedTo = 0
   #isLast = false
   #replacement = ''
 
@@ -52,25 +61,37 @@ export class LinkRewriter {
 
   /** @returns the very chunk, if nothing in it is to be replaced or held back */
   push(chunk: Buffer): Buffer {
-    return this.#advance(chunk, false)
+    if (this.#heldBytes + chunk.length >= this.#needed) return this.#advance(chunk, false)
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    return EMPTY
   }
 
   /** Takes the last chunk, and returns it with what was held back. More may follow, as a new line. */
   end(chunk: Buffer = EMPTY): Buffer {
-    return this.#advance(chunk, true)
+    return this.#heldBytes + chunk.length === 0 ? EMPTY : this.#advance(chunk, true)
   }
 
   #advance(chunk: Buffer, isLast: boolean): Buffer {
-    this.#window = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
+    this.#window = this.#heldBytes === 0 ? chunk : Buffer.concat([...this.#held, chunk])
     this.#isLast = isLast
+    this.#refusedFrom = 0
+    this.#refusedTo = 0
     const edits = this.#table.isAbsentFrom(this.#window) ? NO_EDITS : this.#findEdits()
     const end = isLast ? this.#window.length : this.#findHold(edits.at(-1)?.end ?? 0)
     const settled = end === this.#window.length ? this.#window : this.#window.subarray(0, end)
-    this.#held = end === this.#window.length ? EMPTY : Buffer.from(this.#window.subarray(end))
+    this.#hold(this.#window.subarray(end))
     this.#behind = end >= LOOK_BEHIND_BYTES ? settled : this.#before(end)
     this.#window = EMPTY
     this.count += edits.length
     return edits.length === 0 ? settled : applyEdits(settled, edits)
+  }
+
+  /** What is held is read again; if it is long, not before it has doubled: chunks may be single bytes. */
+  #hold(bytes: Buffer): void {
+    this.#held = bytes.length === 0 ? [] : [Buffer.from(bytes)]
+    this.#heldBytes = bytes.length
+    this.#needed = bytes.length < LONG_BYTES ? 0 : 2 * bytes.length
   }
 
   #findEdits(): Edit[] {
@@ -96,15 +117,28 @@ export class LinkRewriter {
     const { likely, reach, follows } = needle
     if (follows !== undefined && !follows.has(this.#window[hit - 1] as number)) return undefined
     for (const before of likely) {
-      const edit = hit - before < done ? undefined : this.#editAt(hit - before)
+      const start = hit - before
+      const edit = start < done || this.#isRefused(start) ? undefined : this.#editAt(start)
       if (edit !== undefined) return edit
     }
-    // A spelling that nobody expects is left.
-    for (let start = Math.max(done, hit - reach); start < hit; start += 1) {
-      const edit = this.#editAt(start)
+    return this.#editBetween(Math.max(done, hit - reach), hit)
+  }
+
+  /** A spelling that nobody expects is left. Hits stand close together, and the same positions before them. */
+  #editBetween(first: number, end: number): Edit | undefined {
+    for (let start = first; start < end; start += 1) {
+      if (this.#isRefused(start)) start = this.#refusedTo
+      const edit = start < end ? this.#editAt(start) : undefined
       if (edit !== undefined) return edit
     }
+    const isApart = first > this.#refusedTo
+    this.#refusedFrom = isApart ? first : Math.min(this.#refusedFrom, first)
+    this.#refusedTo = Math.max(this.#refusedTo, end)
     return undefined
+  }
+
+  #isRefused(start: number): boolean {
+    return start >= this.#refusedFrom && start < this.#refusedTo
   }
 
   #editAt(start: number): Edit | undefined {
@@ -126,8 +160,9 @@ export class LinkRewriter {
     const first = this.#window[start]
     if (first === LETTER_H || first === LETTER_h) return this.#anyEnd(start, true)
     if (first !== SLASH && first !== BACKSLASH && first !== AMPERSAND) return MISMATCH
-    const isRelative = this.#table.hasRelative && isLinkValue(this.#before(start))
-    return isRelative ? this.#anyEnd(start, false) : MISMATCH
+    if (!this.#table.hasRelative || (start > 0 && !mayPrecede(this.#window[start - 1])))
+      return MISMATCH
+    return isLinkValue(this.#before(start)) ? this.#anyEnd(start, false) : MISMATCH
   }
 
   #anyEnd(start: number, isAbsolute: boolean): number {
@@ -166,11 +201,15 @@ export const rewriteField = (table: LinkTable, value: string): string =>
 
 /** @param line of a head, such as `Location: /v1/Vendor('1')` */
 export const rewriteFieldLine = (table: LinkTable, line: string): string => {
-  const [, start = '', name = '', value = ''] = /^(([^\s:]+)[ \t]*:[ \t]*)(.+)$/.exec(line) ?? []
+  const [, start = '', name = '', value = ''] =
+    /^(([^\s:]+)[ \t]*:[ \t]*)([^ \t\r\n].*)$/.exec(line) ?? []
   return LINK_FIELDS.has(name.toLowerCase()) ? start + rewriteField(table, value) : line
 }
 
 const EMPTY: Buffer = Buffer.alloc(0)
+
+/** Longer than most links. */
+const LONG_BYTES = 128
 
 interface Edit {
   readonly start: number

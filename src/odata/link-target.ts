@@ -34,6 +34,8 @@ export class LinkTarget {
   readonly originBytes: number
   /** Bytes of the longest spelling, and of what shows where it ends. */
   readonly maxBytes: number
+  /** Memory it takes, roughly: its spellings, each in both cases, and the word it is found by. */
+  readonly bytes: number
   readonly #plain: Buffer
   readonly #plainPath: Buffer
   readonly #origins: readonly Spelling[]
@@ -54,6 +56,7 @@ export class LinkTarget {
     this.#path = new Spelling(this.path, false)
     const longest = Math.max(...origins.map((origin) => origin.length))
     this.maxBytes = (longest + this.path.length + 1) * MAX_ESCAPE_BYTES
+    this.bytes = BYTES_AT_LEAST + 5 * origins.length * longest
   }
 
   /** @returns the end of `https://host/path` that begins at `start`, MISMATCH or INCOMPLETE */
@@ -171,6 +174,9 @@ const endOrMore = (bytes: Buffer, end: number, isLast: boolean): number => {
   return CONTINUING.has(codeOf(next)) ? MISMATCH : end
 }
 
+/** Measured with a short name. */
+const BYTES_AT_LEAST = 4 * 1024
+
 /** They make a longer host, a port, user information, or a longer segment of a path. */
 const CONTINUING: ReadonlySet<number> = new Set([
   ...Buffer.from('-._~%!$*+=:;@(0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'),
@@ -192,10 +198,13 @@ interface Word {
   readonly at: number
 }
 
+/** So many bytes at most are compared for each byte of a document, and a longer word finds nothing else. */
+const MAX_WORD = 32
+
 /** Letters, digits and marks that no encoder escapes, right after a slash. */
 const longestWord = (path: string): Word | undefined =>
   [...path.matchAll(/(?<=\/)[\w.~-]+/g)]
-    .map(({ 0: text, index: at }) => ({ text, at }))
+    .map(({ 0: text, index: at }) => ({ text: text.slice(0, MAX_WORD), at }))
     .toSorted((a, b) => b.text.length - a.text.length)[0]
 
 const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: Word): Needle => {
@@ -212,7 +221,7 @@ const wordNeedle = ({ originBytes, path, maxBytes }: LinkTarget, { text, at }: W
 const hostNeedle = ({ host, originBytes, maxBytes }: LinkTarget): Needle => {
   const before = originBytes - host.length
   return {
-    find: createByteSearch(host, true),
+    find: createByteSearch(host.slice(0, MAX_WORD), true),
     reach: maxBytes,
     follows: SLASH_ENDS,
     likely: [before, before + 2],

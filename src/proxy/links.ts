@@ -49,7 +49,11 @@ export class LinkDirectory {
     }
     const known = this.#links.get(route)
     if (known !== undefined) return known
-    const links = new LRUCache<string, Links>({ max: MAX_AUTHORITIES })
+    const links = new LRUCache<string, Links>({
+      max: MAX_AUTHORITIES,
+      maxSize: MAX_BYTES,
+      sizeCalculation: ({ toCaller, toApi }) => toCaller.table.bytes + toApi.table.bytes,
+    })
     this.#links.set(route, links)
     return links
   }
@@ -89,6 +93,9 @@ const createLinks = (authority: string, route: Route, routes: readonly Route[]):
 
 /** Callers that name us differently. */
 const MAX_AUTHORITIES = 100
+
+/** Of what is compiled for them: for each of 255 octets, some 10 KB for every route. */
+const MAX_BYTES = 4 * 1024 * 1024
 
 /** Names and addresses with an optional port; anything else is not copied into an answer. */
 const AUTHORITY = /^(?:[\w.~-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i

@@ -146,6 +146,12 @@ t.test('it reads a thousand requests, a hundred levels deep, and no more', async
   t.match(read(nested(99)), /too many objects/)
 })
 
+t.test('what has too many objects and arrays is not read, quoted ones are text', async (t) => {
+  const many = '['.repeat(100_001)
+  t.match(read(many), /more than 100000 objects and arrays/)
+  t.strictSame(read(json({ method: 'POST', url: 'A', body: `\\"${many}{` })), ['POST A'])
+})
+
 t.test('nothing of a megabyte takes long to read', async (t) => {
   const busy = processorTime(() => {
     for (const piece of ['[', '{"a":', '\\\\', '\\"', '"a":1,', ' ', '""']) {

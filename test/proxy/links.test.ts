@@ -239,3 +239,16 @@ t.test('a part that names us by path names the API relative to its base, if it c
   const { rewriteLine } = directory.linksFor(requestTo('a'), root).toApi
   t.equal(rewriteLine('GET /v1/Vendor HTTP/1.1'), 'GET /v1/Vendor HTTP/1.1', 'is one of the API')
 })
+
+t.test('what is compiled for names is bounded by bytes as well as by count', async (t) => {
+  const key = {}
+  const routes = Array.from({ length: 20 }, (_, i) =>
+    mountAt(`/r${i}`, `https://api.example/v${i}`, key),
+  )
+  const [route] = routes as [Route]
+  const directory = new LinkDirectory(() => routes)
+  const first = directory.linksFor(requestTo('proxy'), route)
+  t.equal(directory.linksFor(requestTo('proxy'), route), first, 'kept')
+  for (let i = 10; i < 30; i += 1) directory.linksFor(requestTo(`${'x'.repeat(253)}${i}`), route)
+  t.not(directory.linksFor(requestTo('proxy'), route), first, 'pushed out by twenty long names')
+})
