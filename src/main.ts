@@ -2,7 +2,7 @@
 /** The process: arguments, environment, signals and exit codes. Nothing else touches `process`. */
 import closeWithGrace from 'close-with-grace'
 import { fork, spawn } from 'node:child_process'
-import { readFileSync, watch } from 'node:fs'
+import { watch } from 'node:fs'
 import manifest from '../package.json' with { type: 'json' }
 import { systemClock } from './clock.ts'
 import { parseCommandLine } from './commands/command-line.ts'
@@ -11,7 +11,7 @@ import { EXIT, type Process, type Running, systemFiles } from './commands/proces
 
 const thisProcess: Process = {
   environment: process.env,
-  readFile: (path) => readFileSync(path, 'utf8'),
+  readFile: systemFiles.readFile,
   files: systemFiles,
   watch,
   stdout: process.stdout,

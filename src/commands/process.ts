@@ -1,11 +1,24 @@
 /** What a command may touch of the process, and what it gives back; only main.ts hands it out. */
-import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants as modes,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
 import type { Readiness } from '../admin/readiness.ts'
 import type { KeyWatcherOptions } from '../service-key/key-watcher.ts'
-import { codedError, type FileSystem, MAX_FILE_BYTES } from '../service-key/file-system.ts'
+import {
+  codedError,
+  type FileKind,
+  type FileSystem,
+  MAX_FILE_BYTES,
+} from '../service-key/file-system.ts'
 
 export interface Process {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -93,19 +106,26 @@ const COLORS = { red: 31, green: 32, yellow: 33 } as const
 
 /** The real file system behind the port that readers of keys see. */
 export const systemFiles: FileSystem = {
-  kindOf(path) {
-    const status = statSync(path)
-    if (status.isFile()) return 'file'
-    return status.isDirectory() ? 'directory' : 'other'
-  },
-  readFile: (path) => readWithin(MAX_FILE_BYTES, path).toString('utf8'),
+  kindOf: (path) => kindOf(path),
+  readFile: (path) => decode(readWithin(MAX_FILE_BYTES, path)),
   readDirectory: (path) => readdirSync(path),
   realPath: (path) => realpathSync(path),
 }
 
-/** By pieces and not by the size that the file claims, because pipes and devices claim 0. */
+const kindOf = (path: string): FileKind => {
+  const status = statSync(path)
+  if (status.isFile()) return 'file'
+  return status.isDirectory() ? 'directory' : 'other'
+}
+
+/** A pipe that took the place of a file since it was looked at must not be waited for either. */
+const OPEN_MODE = modes.O_RDONLY | modes.O_NONBLOCK
+
+/** By pieces and not by the size that the file claims, because those of `/proc` claim 0. */
 const readWithin = (limit: number, path: string): Buffer => {
-  const descriptor = openSync(path, 'r')
+  const kind = kindOf(path)
+  if (kind !== 'file') throw codedError(kind === 'directory' ? 'EISDIR' : 'NOT_REGULAR')
+  const descriptor = openSync(path, OPEN_MODE)
   try {
     const pieces: Buffer[] = []
     for (let total = 0; total <= limit;) {
@@ -119,4 +139,16 @@ const readWithin = (limit: number, path: string): Buffer => {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** UTF-16 is what `>` of Windows PowerShell writes. */
+const decode = (bytes: Buffer): string => {
+  const mark = bytes.toString('latin1', 0, 2)
+  return new TextDecoder(ENCODINGS[mark] ?? 'utf-8').decode(bytes)
+}
+
+/** By the first two bytes. */
+const ENCODINGS: Readonly<Record<string, string>> = {
+  '\xff\xfe': 'utf-16le',
+  '\xfe\xff': 'utf-16be',
 }

@@ -1,5 +1,5 @@
 /** A service binding as every delivery can express it, and how the unknown JSON in it is read. Pure. */
-import type { WatchedPlace } from './file-system.ts'
+import { isTooDeep, type WatchedPlace } from './file-system.ts'
 
 export interface Binding {
   /** The names a user may call it by: binding name, instance name, `name`. First one is shown. */
@@ -23,10 +23,11 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The value, or `undefined` for what is no JSON. A parse error of the runtime quotes its input, and
+ * The value, or `undefined` for what is no JSON, or too deep. A parse error of the runtime quotes its input, and
  * the input here is a secret: it goes no further.
  */
 export const parseJson = (text: string): unknown => {
+  if (isTooDeep(text)) return undefined
   try {
     return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown
   } catch {

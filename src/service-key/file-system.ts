@@ -8,7 +8,10 @@ import { systemCode } from '../errors.ts'
 /** Links are followed. Each throws an error with a `code` such as ENOENT. */
 export interface FileSystem {
   readonly kindOf: (path: string) => FileKind
-  /** UTF-8. @throws EFBIG above `MAX_FILE_BYTES` */
+  /**
+   * UTF-8, or UTF-16 with a byte order mark. Never waits.
+   * @throws EFBIG above `MAX_FILE_BYTES`, EISDIR, NOT_REGULAR
+   */
   readonly readFile: (path: string) => string
   /** Names without their folder, in any order. */
   readonly readDirectory: (path: string) => readonly string[]
@@ -31,11 +34,33 @@ export type FileText =
 export const readText = (path: string, { readFile }: FileSystem): FileText => {
   try {
     const text = readFile(path)
-    return BINARY.test(text) ? { ok: false, problem: describeCode('NOT_TEXT') } : { ok: true, text }
+    if (BINARY.test(text)) throw codedError('NOT_TEXT')
+    if (isTooDeep(text)) throw codedError('TOO_DEEP')
+    return { ok: true, text }
   } catch (error) {
     return { ok: false, problem: describeCode(systemCode(error)) }
   }
 }
+
+/**
+ * Whether the text, if it is JSON, nests deeper than a key does: what walks through the values of a key
+ * may call itself. Readers of JSON ask before they read.
+ */
+export const isTooDeep = (text: string): boolean => {
+  let depth = 0
+  let isQuoted = false
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text[i] as string
+    if (char === '"') isQuoted = !isQuoted
+    else if (isQuoted) i += char === '\\' ? 1 : 0
+    else if (char === '{' || char === '[') depth += 1
+    else if (char === '}' || char === ']') depth -= 1
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
+}
+
+const MAX_DEPTH = 32
 
 /** Where a change of a key shows. */
 export interface WatchedPlace {
@@ -68,6 +93,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ELOOP: 'is a link that leads back to itself (ELOOP)',
   NOT_TEXT: 'is not UTF-8 text',
   NOT_REGULAR: 'is no regular file',
+  TOO_DEEP: `is nested more than ${MAX_DEPTH} deep`,
   ENOTDIR: 'is not a folder (ENOTDIR)',
   TOO_MANY: 'has more entries than a binding has',
   UNSTABLE: 'changes faster than it can be read',

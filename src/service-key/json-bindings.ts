@@ -10,7 +10,7 @@ import {
   parseJsonObject,
   texts,
 } from './binding.ts'
-import type { WatchedPlace } from './file-system.ts'
+import { describeCode, isTooDeep, type WatchedPlace } from './file-system.ts'
 
 type VcapServices =
   | { readonly ok: true; readonly bindings: readonly Binding[] }
@@ -21,6 +21,7 @@ export const readVcapServices = (
   text: string,
   watch: readonly WatchedPlace[] = [],
 ): VcapServices => {
+  if (isTooDeep(text)) return { ok: false, problem: describeCode('TOO_DEEP') }
   const services = parseJsonObject(text)
   return services === undefined
     ? { ok: false, problem: 'is not a JSON object' }

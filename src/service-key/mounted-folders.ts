@@ -10,7 +10,6 @@ import {
   describeCode,
   type FileKind,
   type FileSystem,
-  type FileText,
   readText,
   watchedFolder,
   type WatchedPlace,
@@ -135,19 +134,12 @@ const readFiles = (
 ): MountedFolder => {
   const files = new Map<string, string>()
   const problems: string[] = []
-  for (const entry of entries) {
-    const content = readEntry(entry, base, port)
-    if (content.ok) files.set(entry.name, content.text)
-    else problems.push(`file "${entry.name}" ${content.problem}`)
+  for (const { name } of entries) {
+    const content = readText(join(base, name), port)
+    if (content.ok) files.set(name, content.text)
+    else problems.push(`file "${name}" ${content.problem}`)
   }
   return { names, files, problems, watch: watchedFolder(base) }
-}
-
-const readEntry = ({ name, kind }: Entry, base: string, port: FileSystem): FileText => {
-  if (kind === 'directory') return { ok: false, problem: describeCode('EISDIR') }
-  // A pipe that nobody writes to would block.
-  if (kind === 'other') return { ok: false, problem: describeCode('NOT_REGULAR') }
-  return readText(join(base, name), port)
 }
 
 const readSubfolder = (

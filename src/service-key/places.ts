@@ -3,7 +3,6 @@ import { systemCode } from '../errors.ts'
 import type { Binding } from './binding.ts'
 import {
   describeCode,
-  type FileKind,
   type FileSystem,
   readText,
   watchedFile,
@@ -52,7 +51,7 @@ const keyFilePlace = (path: string, files: FileSystem): Place => {
   const name = placeName('SKP_KEY_FILE', path)
   const found = kindOf(path, files)
   if ('code' in found) return unreadable(name, found.code)
-  if (found.kind !== 'directory') return filePlace(name, path, found.kind, files)
+  if (found.kind !== 'directory') return filePlace(name, path, files)
   const place = folderPlace(name, path, files)
   if (place.kind !== 'bindings') return place
   const [key, ...others] = place.bindings
@@ -93,7 +92,7 @@ const defaultEnvPlace = (files: FileSystem): Place => {
       ? { kind: 'absent', name: `${DEFAULT_ENV} in the working directory` }
       : unreadable(DEFAULT_ENV, found.code)
   }
-  const place = filePlace(DEFAULT_ENV, DEFAULT_ENV, found.kind, files)
+  const place = filePlace(DEFAULT_ENV, DEFAULT_ENV, files)
   return place.kind === 'key' ? { kind: 'bindings', name: DEFAULT_ENV, bindings: [] } : place
 }
 
@@ -117,11 +116,10 @@ const unreadable = (name: string, code: string): Place => ({
   problem: describeCode(code),
 })
 
-const filePlace = (name: string, path: string, kind: FileKind, files: FileSystem): Place => {
+const filePlace = (name: string, path: string, files: FileSystem): Place => {
   const file = readText(path, files)
   if (!file.ok) return { kind: 'broken', name, problem: file.problem }
-  // A pipe gives its content once.
-  const watch = kind === 'file' ? watchedFile(path, files) : []
+  const watch = watchedFile(path, files)
   const content = readKeyFile(file.text, watch)
   if (content.kind === 'invalid') return { kind: 'broken', name, problem: content.problem }
   if (content.kind === 'bindings') return { ...content, name }

@@ -126,3 +126,17 @@ t.test('text without a JSON object is invalid', async (t) => {
     t.strictSame(readKeyFile(text), { kind: 'invalid', problem: 'is not a JSON object' })
   }
 })
+
+const nested = (depth: number): string => `${'{"a":'.repeat(depth)}"]}"${'}'.repeat(depth)}`
+
+t.test('what nests deeper than a key does is not read', async (t) => {
+  t.match(readVcapServices(nested(32)), { ok: true })
+  t.match(readKeyFile(nested(32)), { kind: 'credentials' })
+  for (const text of [nested(33), '['.repeat(100_000), '{"a":'.repeat(100_000)]) {
+    const problem = 'is nested more than 32 deep'
+    t.strictSame(readVcapServices(text), { ok: false, problem })
+    t.match(readKeyFile(text), { kind: 'invalid' })
+  }
+  const quoted = JSON.stringify({ a: '{'.repeat(100), b: `"\\${'['.repeat(100)}` })
+  t.match(readVcapServices(quoted), { ok: true }, 'what is in a text does not nest')
+})
