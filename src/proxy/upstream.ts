@@ -3,6 +3,7 @@
  * how tokens live, or about callers.
  */
 import { subscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
 import { Client, type Dispatcher, errors } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { OutboundProxy } from '../outbound/proxy-environment.ts'
@@ -286,3 +287,30 @@ subscribe('undici:request:create', (message) => {
   ;(message as NewRequest).request.headers.push(...vetted)
   vetted = undefined
 })
+
+/**
+ * An API may answer in the middle of an upload and close, such as with 413. The system tells of that at
+ * the next write, and a socket that cannot write is destroyed, with the answer in it still unread.
+ * Instead, a write that fails never ends: reading does soon, and tells how the exchange has ended.
+ */
+const readToTheEnd = (socket: Socket): void => {
+  /* oxlint-disable no-underscore-dangle -- the names that Node gives to what a stream implements */
+  const write = socket._write.bind(socket)
+  const writeAll = socket._writev?.bind(socket)
+  const unlessFailed = (done: Done): Done => {
+    return (error) => {
+      if (!error || socket.readableEnded) done(error)
+    }
+  }
+  socket._write = (chunk, encoding, done) => write(chunk, encoding, unlessFailed(done))
+  socket._writev = (chunks, done) => writeAll?.(chunks, unlessFailed(done))
+  /* oxlint-enable no-underscore-dangle */
+}
+
+type Done = (error?: Error | null) => void
+
+interface Connected {
+  readonly socket: Socket
+}
+
+subscribe('undici:client:connected', (message) => readToTheEnd((message as Connected).socket))

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
-import http from 'node:http'
-import net from 'node:net'
+import http, { type IncomingMessage } from 'node:http'
+import net, { type Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { call, exchange } from '../fixtures/http-client.ts'
 import { startProxy, TOKEN } from '../fixtures/proxy.ts'
@@ -291,4 +291,59 @@ t.test('a body that comes slowly, but comes, is passed on whole', async (t) => {
   const settings = { SKP_IDLE_TIMEOUT: '300ms', SKP_RESPONSE_TIMEOUT: '300ms' }
   const { port } = await startProxy(t, { api: api.url, settings })
   t.equal((await call(port)).body.toString(), 'x'.repeat(12))
+})
+
+/** How an API ends the connection of an upload that it does not want, once it has said so. */
+const ENDINGS: Record<string, (socket: Socket) => void> = {
+  closes: (socket) => void socket.end(),
+  'closes both ways': (socket) => void socket.destroy(),
+  resets: (socket) => void socket.resetAndDestroy(),
+}
+
+const REFUSALS = {
+  'with a length': 'connection: close\r\ncontent-length: 5\r\n\r\nlarge',
+  'with a length on a kept connection': 'content-length: 5\r\n\r\nlarge',
+  'without a length': 'connection: close\r\n\r\nlarge',
+  'in chunks': 'transfer-encoding: chunked\r\n\r\n5\r\nlarge\r\n0\r\n\r\n',
+}
+
+for (const [how, end] of Object.entries(ENDINGS)) {
+  t.test(`an API that answers in the middle of an upload and ${how} is heard`, async (t) => {
+    let refusal = ''
+    const api = await startRawServer(t, (socket) => {
+      socket.once('data', () => {
+        // What else is sent stays unread, so that the connection is reset.
+        socket.pause().write(`HTTP/1.1 413 Too Large\r\n${refusal}`, () => end(socket))
+      })
+    })
+    const { port } = await startProxy(t, { api: api.url })
+    for (const [what, text] of Object.entries(REFUSALS)) {
+      refusal = text
+      const upload = http.request({ port, host: '127.0.0.1', method: 'POST', agent: false })
+      upload.on('error', () => {})
+      const answered = once(upload, 'response') as Promise<[IncomingMessage]>
+      const write = (): void => {
+        while (!upload.destroyed && upload.write(UPLOADED));
+      }
+      upload.on('drain', write)
+      write()
+      const [answer] = await answered
+      t.equal(answer.statusCode, 413, what)
+      const [body] = (await once(answer, 'data')) as [Buffer]
+      t.equal(body.toString(), 'large', what)
+      upload.destroy()
+    }
+  })
+}
+
+const UPLOADED = Buffer.alloc(16 * 1024)
+
+t.test('an API that closes in the middle of an upload without a word is a code', async (t) => {
+  const api = await startRawServer(t, (socket) => {
+    socket.once('data', () => void socket.pause().destroy())
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  const body = Buffer.alloc(4 * 1024 * 1024)
+  const answer = await call(port, { method: 'POST', body })
+  t.match(answer, { status: 502, headers: { 'x-error-code': 'upstream_reset' } })
 })
