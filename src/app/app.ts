@@ -15,11 +15,12 @@ import { accessLog } from '../logging/access-log.ts'
 import { OutboundProxyError } from '../outbound/tunnel.ts'
 import { accessRules } from '../policy/access-policy.ts'
 import { createCallerGuard } from '../policy/caller-guard.ts'
+import { CallerPace } from '../proxy/caller-pace.ts'
 import { FlushQueue } from '../proxy/flush-queue.ts'
 import { LinkDirectory } from '../proxy/links.ts'
 import { proxyPlugin } from '../proxy/proxy-plugin.ts'
 import { createRequestRewriter } from '../proxy/request-body.ts'
-import type { RequestContext } from '../proxy/request-context.ts'
+import type { Call, RequestContext } from '../proxy/request-context.ts'
 import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
 import { ServerTiming } from '../proxy/server-timing.ts'
@@ -150,6 +151,7 @@ const createDataPort = async (
     routes,
     openWriter: createWriterOpener(config.rewriteLinks, links, now),
     flushQueue: new FlushQueue(),
+    pace: new CallerPace({ clock, minRate: config.minRate, onSlow: frame.onSlowCaller }),
     rewriteRequest: createRequestRewriter(config.rewriteLinks, links),
     userAgent,
     lifecycle,
@@ -198,6 +200,11 @@ const createObservers = (
     },
     onDefect: (error: unknown, { ids }: RequestContext): void =>
       log.error({ err: error, request_id: ids.requestId }, 'a request failed by a defect'),
+    onSlowCaller: ({ context: { ids } }: Call, due: string): void =>
+      log.warn(
+        { request_id: ids.requestId, caller_has_to: due },
+        'a caller that was slower than SKP_MIN_RATE was cut off',
+      ),
     onTransportError(error: unknown, { ids }: RequestContext): void {
       const reason = error instanceof OutboundProxyError ? { reason: error.message } : {}
       const code = systemCode(error)

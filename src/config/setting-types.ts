@@ -47,6 +47,14 @@ export const size = (min: number, max: number): SettingType<number> => ({
   show: (bytes) => inUnits(bytes, SIZE_UNITS),
 })
 
+/** Bytes a second. */
+export const rate: SettingType<number> = {
+  name: 'size',
+  expects: 'a size for each second with its unit, such as 1KB or 100B, or 0 for none',
+  parse: (text) => (text === '0' ? 0 : size(1, 1024 ** 3).parse(text)),
+  show: (bytes) => (bytes === 0 ? '0' : inUnits(bytes, SIZE_UNITS)),
+}
+
 const SIZE_UNITS = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
 
 /** By their size, the smallest one first. */

@@ -5,6 +5,7 @@ import {
   delay,
   hosts,
   integer,
+  rate,
   routeList,
   secret,
   type SettingType,
@@ -173,6 +174,14 @@ export const configSchema = {
     default: '120s',
     description: 'Limit for a pause between two pieces of an answer.',
     who: 'readers of exports in which the API pauses for more than two minutes, and whoever wants stuck answers given up sooner',
+  }),
+  minRate: setting({
+    env: 'SKP_MIN_RATE',
+    type: rate,
+    default: '1KB',
+    description:
+      'Bytes a second, averaged over 30 s, that a caller has to send of a body and to take of an answer. Only the time counts in which the caller is waited for: what the API takes its time for counts against nobody.',
+    who: 'whoever has callers on very slow lines, or who work on each row while they read (`0`), and whoever wants the slow ones gone sooner',
   }),
   upstreamConnections: optional({
     env: 'SKP_UPSTREAM_CONNECTIONS',

@@ -9,6 +9,7 @@ import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
 import type { TokenSource } from '../token/token-source.ts'
 import { breakOff, departureOf, watchIdle } from './caller-connection.ts'
+import type { CallerPace } from './caller-pace.ts'
 import { discardBody, sendFailure } from './failure-response.ts'
 import { type FlushQueue, QueuedResponse, type Sender } from './flush-queue.ts'
 import { type RequestHeaders, responseHeaders } from './headers.ts'
@@ -31,6 +32,7 @@ export interface ExchangeOptions extends UnauthorizedOptions {
   readonly lifecycle: { readonly phase: Phase }
   readonly openWriter: WriterOpener
   readonly flushQueue: FlushQueue
+  readonly pace: CallerPace
   /** Told of every transport failure, before or in the middle of a response. */
   readonly onTransportError: (error: unknown, context: RequestContext) => void
 }
@@ -67,7 +69,8 @@ class Exchange implements ConnectionAware, Sender {
   #leaveQueue: (() => void) | undefined
   #reused = false
   #callerGone = false
-  #isWatched = false
+  /** Ends the watch on the pace of the caller; `undefined`: there is none yet. */
+  #unwatch: (() => void) | undefined
   /** Not sent within dispatch(), but later, on a connection that was still busy or not there. */
   #waited = false
   #stale = false
@@ -82,6 +85,7 @@ class Exchange implements ConnectionAware, Sender {
     this.#job = job
     this.#tokens = job.route.tokens
     job.response.on('close', () => {
+      this.#unwatch?.()
       if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
     })
     if (isStreamed(job.body)) this.onUntaken()
@@ -184,16 +188,18 @@ class Exchange implements ConnectionAware, Sender {
 
   /** A caller is watched from here on; while nothing is to come from it or to it, that is spared. */
   onUntaken(): void {
-    if (this.#isWatched) return
-    this.#isWatched = true
+    if (this.#unwatch !== undefined) return
     const { request, response } = this.#job
-    const { idleTimeout } = this.#options.limits
-    watchIdle(request, response, idleTimeout, (verdict) => this.#onIdle(verdict))
+    const { limits, pace } = this.#options
+    watchIdle(request, response, limits.idleTimeout, (verdict) => this.#onIdle(verdict))
+    this.#unwatch = pace.watch(this.#job, (failure) =>
+      this.#onIdle(response.headersSent ? 'close' : failure),
+    )
   }
 
   #onIdle(verdict: 'close' | Failure): void {
     this.#giveUp()
-    if (verdict === 'close') this.#job.response.destroy()
+    if (verdict === 'close') breakOff(this.#job.response)
     else this.#fail(verdict)
   }
 

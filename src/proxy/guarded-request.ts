@@ -7,7 +7,7 @@ import type { Failure } from '../errors.ts'
 import { readBatch } from '../odata/batch-reader.ts'
 import { type AccessRules, judgeRequest, rulesInForce } from '../policy/access-policy.ts'
 import { judgeBatch } from '../policy/batch-policy.ts'
-import { callerTimeout } from './caller-connection.ts'
+import type { CallerPace } from './caller-pace.ts'
 import { sendFailure } from './failure-response.ts'
 import { type RequestBody, withBody, withWholeBody } from './request-body.ts'
 import type { Call, RequestContext } from './request-context.ts'
@@ -20,18 +20,21 @@ interface BodyOptions {
   /** In bytes; Infinity: no limit. */
   readonly maxBody: number
   readonly limits: Pick<TimeLimits, 'idleTimeout'>
+  readonly pace: CallerPace
 }
 
 type ReadBody = (call: Call, send: (body: RequestBody) => void) => void
 
 /** @returns a function that hands bodies over as `withBody` does, but those of a `$batch` whole */
 export const createBodyReader = (options: BodyOptions): ReadBody => {
-  const { maxBody } = options
+  const { maxBody, pace } = options
   const { idleTimeout } = options.limits
-  const readPlain: ReadBody = (call, send) =>
-    withBody(call.request, { maxBody, idleTimeout }, send, () =>
-      sendFailure(call, callerTimeout(idleTimeout)),
+  const readPlain: ReadBody = (call, send) => {
+    const watchPace: WatchPace = (onSlow) => pace.watch(call, onSlow)
+    withBody(call.request, { maxBody, idleTimeout, watchPace }, send, (failure) =>
+      sendFailure(call, failure),
     )
+  }
   if (options.access === undefined) return readPlain
   const readBatch = createBatchReader(options.access, options)
   return (call, send) => {
@@ -39,6 +42,8 @@ export const createBodyReader = (options: BodyOptions): ReadBody => {
     else readPlain(call, send)
   }
 }
+
+type WatchPace = (onSlow: (failure: Failure) => void) => () => void
 
 type Field = readonly [name: string, value: string]
 
@@ -89,31 +94,51 @@ export const judgeBody = (
 }
 
 /** @returns a function that hands over the whole body, or answers why not */
-const createBatchReader = (access: AccessRules, { maxBody, limits }: BodyOptions): ReadBody => {
+const createBatchReader = (
+  access: AccessRules,
+  { maxBody, limits, pace }: BodyOptions,
+): ReadBody => {
   const limit = Math.min(maxBody, MAX_BATCH_BYTES)
   const detail = `By ${rulesInForce(access)}, a $batch has at most ${limit / 1024} KB.`
   const tooLarge: Failure = { code: 'body_too_large', detail }
   let held = 0
+  /** Whoever brings the next bytes would let the slow ones keep all the room. */
+  const refuseOldest = (): void => {
+    const [refuse] = arriving
+    refuse?.({ code: 'overloaded' })
+  }
+  /** Batches on their way, the oldest first: how each of them is refused. */
+  const arriving = new Set<(failure: Failure) => void>()
   return (call, send) => {
     const { request, response } = call
     if (Number(request.headers['content-length']) > limit) return sendFailure(call, tooLarge)
     let size = 0
+    const release = (): void => {
+      arriving.delete(refuse)
+      held -= size
+      size = 0
+    }
     const refuse = (failure: Failure): void => {
       stop()
+      release()
       sendFailure(call, failure)
     }
     const onProgress = (received: number): void => {
       held += received - size
       size = received
       if (size > limit) refuse(tooLarge)
-      else if (held > MAX_ALL_BYTES) refuse({ code: 'overloaded' })
+      else if (held > MAX_ALL_BYTES) refuseOldest()
+    }
+    const whole = (body: Buffer): void => {
+      arriving.delete(refuse)
+      send(body)
     }
     const { idleTimeout } = limits
-    const stalled = (): void => sendFailure(call, callerTimeout(idleTimeout))
-    const stop = withWholeBody(request, { idleTimeout, send, stalled, onProgress })
-    response.once('close', () => {
-      held -= size
-    })
+    const watchPace: WatchPace = (onSlow) => pace.watch(call, onSlow)
+    arriving.add(refuse)
+    const body = { idleTimeout, watchPace, send: whole, stalled: refuse, onProgress }
+    const stop = withWholeBody(request, body)
+    response.once('close', release)
   }
 }
 

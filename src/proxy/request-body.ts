@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream'
+import type { Failure } from '../errors.ts'
 import { type BodyRewriter, createBodyRewriter } from '../odata/batch-rewriter.ts'
 import { rewritableType, type RewritableType } from '../odata/media-type.ts'
+import { callerTimeout } from './caller-connection.ts'
 import type { LinkDirectory, RewriteMode, Translation } from './links.ts'
 import { isBatch, isRawValue } from './response-plan.ts'
 import { streamed } from './streamed-memory.ts'
@@ -25,12 +27,18 @@ export class BodyTooLargeError extends Error {
   readonly code = 'ERR_BODY_TOO_LARGE'
 }
 
-interface WholeBody {
+/** Of callers whose body is waited for. */
+interface Patience {
   /** For a pause, in ms. */
   readonly idleTimeout: number
+  /** @returns ends the watch on the caller's pace */
+  readonly watchPace: (onSlow: (failure: Failure) => void) => () => void
+}
+
+interface WholeBody extends Patience {
   readonly send: (body: Buffer) => void
-  /** Called instead if the caller sends nothing for too long. */
-  readonly stalled: () => void
+  /** Called instead if the caller sends nothing for too long, or too little. */
+  readonly stalled: (failure: Failure) => void
   /** Told the length so far. */
   readonly onProgress?: (received: number) => void
 }
@@ -42,9 +50,9 @@ interface WholeBody {
  */
 export const withWholeBody = (
   request: IncomingMessage,
-  { idleTimeout, send, stalled, onProgress }: WholeBody,
+  { idleTimeout, watchPace, send, stalled, onProgress }: WholeBody,
 ): (() => void) => {
-  const chunks: Buffer[] = []
+  let chunks: Buffer[] = []
   let received = 0
   const onData = (chunk: Buffer): void => {
     chunks.push(chunk)
@@ -52,41 +60,47 @@ export const withWholeBody = (
     onProgress?.(received)
   }
   const stop = (): void => {
-    request.off('data', onData).off('end', onEnd).off('timeout', onTimeout)
+    unwatch()
+    request.off('data', onData).off('end', onEnd).off('timeout', onTimeout).off('close', unwatch)
     request.setTimeout(0)
+    chunks = []
   }
   const onEnd = (): void => {
-    request.setTimeout(0)
-    send(Buffer.concat(chunks))
-  }
-  const onTimeout = (): void => {
+    const body = Buffer.concat(chunks)
     stop()
-    stalled()
+    send(body)
   }
-  if (hasBody(request)) {
-    request.on('data', onData).once('end', onEnd).once('timeout', onTimeout)
-    request.setTimeout(idleTimeout)
-  } else onEnd()
+  const giveUp = (failure: Failure): void => {
+    stop()
+    stalled(failure)
+  }
+  const onTimeout = (): void => giveUp(callerTimeout(idleTimeout))
+  if (!hasBody(request)) {
+    send(Buffer.alloc(0))
+    return () => {}
+  }
+  const unwatch = watchPace(giveUp)
+  request.on('data', onData).once('end', onEnd).once('timeout', onTimeout).once('close', unwatch)
+  request.setTimeout(idleTimeout)
   return stop
 }
 
-interface BodyLimits {
+/** With the patience for bodies that are held; the others are the business of forwarding. */
+interface BodyLimits extends Patience {
   /** For bodies without a length; others are refused by it before they get here. Infinity: none. */
   readonly maxBody: number
-  /** For a pause in a body that is held, in ms; the others are the business of forwarding. */
-  readonly idleTimeout: number
 }
 
 /**
  * Hands the body over as soon as it can be sent; never, if the caller leaves before that.
  *
- * @param stalled called instead if the caller sends nothing for too long
+ * @param stalled called instead if the caller sends nothing for too long, or too little
  */
 export const withBody = (
   request: IncomingMessage,
-  { maxBody, idleTimeout }: BodyLimits,
+  { maxBody, ...patience }: BodyLimits,
   send: (body: RequestBody) => void,
-  stalled: () => void,
+  stalled: (failure: Failure) => void,
 ): void => {
   if (!hasBody(request)) {
     send(null)
@@ -94,7 +108,7 @@ export const withBody = (
   }
   const length = Number(request.headers['content-length'])
   // Where there is no length it is NaN, which is not at most anything.
-  if (length <= MAX_HELD_BYTES) withWholeBody(request, { idleTimeout, send, stalled })
+  if (length <= MAX_HELD_BYTES) withWholeBody(request, { ...patience, send, stalled })
   else send(new StreamedBody(request, maxBody))
 }
 

@@ -34,6 +34,7 @@ const DEFAULTS = {
   connectTimeout: 5_000,
   responseTimeout: 60_000,
   idleTimeout: 120_000,
+  minRate: 1_024,
   upstreamConnections: 1_000,
   queueTimeout: 5_000,
   maxHeaderSize: 65_536,

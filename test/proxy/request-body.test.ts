@@ -15,7 +15,7 @@ import { call, exchange, type Call } from '../fixtures/http-client.ts'
 import { startStreamingServer } from '../fixtures/recording-server.ts'
 
 const LIMIT = 64 * 1024
-const UNLIMITED = { maxBody: Infinity, idleTimeout: 60_000 }
+const UNLIMITED = { maxBody: Infinity, idleTimeout: 60_000, watchPace: () => () => {} }
 const never = (): void => {
   throw new Error('nobody stalled')
 }
