@@ -158,7 +158,7 @@ const createDataPort = async (
     limits: config,
     maxInFlight: config.maxInFlight,
     maxBody: config.maxBody ?? Infinity,
-    replayWrites: config.replayWrites === 'on',
+    replayWrites: config.replayWrites,
     passUnauthorized: config.passUnauthorized === 'on',
     stripJsonCharset: config.stripJsonCharset === 'on',
     guardCaller: createCallerGuard(config),

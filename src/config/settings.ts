@@ -222,11 +222,11 @@ export const configSchema = {
   }),
   replayWrites: setting({
     env: 'SKP_REPLAY_WRITES',
-    type: choice('off', 'on'),
-    default: 'off',
+    type: choice('invalid-token', 'on', 'off'),
+    default: 'invalid-token',
     description:
-      'Whether a request that the API answers with 401 is sent again with a new token even if it writes; its body must have a length of at most 64 KB.',
-    who: 'callers who cannot repeat a write, before an API that looks at the token before it does anything',
+      'Whether a request that the API answers with 401 is sent again with a new token even if it writes: where the 401 says that the token was the reason (`WWW-Authenticate: Bearer error="invalid_token"`), after any 401, or never. Its body must have a length of at most 64 KB.',
+    who: 'callers who cannot repeat a write, before an API that gives no reason but looks at the token before it does anything (`on`); whoever rather decides about each write (`off`)',
   }),
   passUnauthorized: setting({
     env: 'SKP_PASS_401',

@@ -7,13 +7,14 @@ import type { Dispatcher } from 'undici'
 import { type Failure, systemCode } from '../errors.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { AccessToken } from '../token/access-token.ts'
-import type { TokenSource } from '../token/token-source.ts'
+import type { Refusal, TokenSource } from '../token/token-source.ts'
 import { breakOff, departureOf, watchIdle } from './caller-connection.ts'
 import type { CallerPace } from './caller-pace.ts'
 import { discardBody, sendFailure } from './failure-response.ts'
 import { type FlushQueue, QueuedResponse, type Sender } from './flush-queue.ts'
 import { type RequestHeaders, responseHeaders } from './headers.ts'
 import {
+  blamesToken,
   isHeld,
   isRepeatable,
   judgeUnauthorized,
@@ -49,8 +50,8 @@ interface ExchangeRequest extends RoutedCall {
   readonly headers: RequestHeaders
   /** Sent again on a new connection, after the first one died. */
   readonly retried?: boolean
-  /** Sent again with a new token, after a 401. */
-  readonly replayed?: boolean
+  /** The 401s that it has met: it is sent again with another token. */
+  readonly refusal?: Refusal | undefined
 }
 
 /** Always ends the call, be it later. */
@@ -79,15 +80,16 @@ class Exchange implements ConnectionAware, Sender {
   #response: QueuedResponse | undefined
   /** Bytes of a response that is not passed on; `undefined`: it is. */
   #discarded: number | undefined
+  readonly #onClose = (): void => {
+    this.#unwatch?.()
+    if (!this.#job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
+  }
 
   constructor(options: ExchangeOptions, job: ExchangeRequest) {
     this.#options = options
     this.#job = job
     this.#tokens = job.route.tokens
-    job.response.on('close', () => {
-      this.#unwatch?.()
-      if (!job.response.writableFinished || this.#discarded !== undefined) this.#giveUp()
-    })
+    job.response.on('close', this.#onClose)
     if (isStreamed(job.body)) this.onUntaken()
   }
 
@@ -125,8 +127,8 @@ class Exchange implements ConnectionAware, Sender {
   ): void {
     if (status < 200) return passOver(this.connection, controller)
     this.connection.served += 1
-    if (status !== 401) this.#tokens.accept()
-    else if (this.#isKept()) {
+    if (status !== 401) this.#tokens.accept(this.#job.token, this.#job.context.path)
+    else if (this.#isKept(controller.rawHeaders as Buffer[])) {
       this.#discarded = 0
       return
     }
@@ -208,38 +210,40 @@ class Exchange implements ConnectionAware, Sender {
   }
 
   /** @returns whether the 401 is kept from the caller, because something better follows */
-  #isKept(): boolean {
-    const { request, body, token, replayed = false } = this.#job
+  #isKept(headers: readonly Buffer[]): boolean {
+    const { request, body, token, context } = this.#job
+    const refusal = this.#tokens.reject(token, context.path, this.#job.refusal)
+    const method = repeatableMethod(request)
+    const { isCurable } = refusal
     const verdict = judgeUnauthorized(
-      { method: repeatableMethod(request), body, replayed },
+      { method, body, isCurable, isTokenBlamed: blamesToken(headers) },
       this.#options,
-      () => this.#tokens.reject(token),
     )
     if (verdict === 'pass') return false
-    if (verdict === 'replay') void this.#replay(true)
+    if (verdict === 'replay') void this.#replay(refusal)
     else this.#fail({ code: verdict })
     return true
   }
 
   /** Nothing was sent; only a streamed body is lost, because undici has ended its stream. */
   #sendAgain(): void {
-    if (isHeld(this.#job.body)) void this.#replay(false)
+    if (isHeld(this.#job.body)) void this.#replay(this.#job.refusal)
     else this.#fail({ code: 'token_refreshed_retry' })
   }
 
-  async #replay(replayed: boolean): Promise<void> {
+  async #replay(refusal?: Refusal): Promise<void> {
     const { response, context } = this.#job
     context.timing?.waits()
-    const outcome = await this.#tokens.acquire(departureOf(response))
+    const outcome = await this.#tokens.acquire(departureOf(response), refusal)
     context.timing?.goesOn(context)
     // An answer that is still being read to nowhere would keep its connection from the replay.
     this.#controller?.abort(GIVEN_UP)
     if (response.destroyed) return
     if (!outcome.ok) return this.#fail(outcome.failure)
-    const { token } = outcome
-    context.token = replayed ? 'replayed' : 'waited'
-    const isReplay = replayed || this.#job.replayed === true
-    startExchange(this.#options, { ...this.#job, token, replayed: isReplay })
+    context.token = refusal === undefined ? 'waited' : 'replayed'
+    // The next one watches the caller; any number of them may follow one another.
+    response.off('close', this.#onClose)
+    startExchange(this.#options, { ...this.#job, token: outcome.token, refusal })
   }
 
   /** A kept connection may die under a request that the API never saw; a new one does not. */

@@ -5,16 +5,18 @@
 import { type Clock, elapsed, type Instant, within } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import { type AccessToken, ageOf, freshness, progressOf, remaining } from './access-token.ts'
-import { RenewalLimit, RenewalTimer } from './renewal.ts'
+import { OwnAnswers, RenewalLimit, RenewalTimer } from './renewal.ts'
 import { type FetchSchedule, TokenFetches } from './token-fetches.ts'
 import type {
   Credential,
   GrantOutcome,
+  Refusal,
   TokenOutcome,
   TokenSource,
   TokenState,
   TokenTimeline,
 } from './token-source.ts'
+import { isServed, isYounger, TokensAtHand } from './tokens-at-hand.ts'
 
 interface CachedTokenSourceOptions {
   readonly credential: Credential
@@ -35,11 +37,9 @@ export class CachedTokenSource implements TokenSource {
   readonly #stopped = new AbortController()
   readonly #previous: PreviousCredential
   #credential: Credential
-  /** A token of the previous credential, used up to its soft point. */
-  #kept: AccessToken | undefined
+  readonly #tokens = new TokensAtHand()
+  readonly #ownAnswers = new OwnAnswers()
   #renewals = new RenewalLimit()
-  /** Answered with 401 by the API: never sent again. */
-  #rejected: AccessToken | undefined
   #lastUsedAt: Instant
   #waiters = 0
   /** Changes of the credential that were begun, and the last one that was completed. */
@@ -62,7 +62,7 @@ export class CachedTokenSource implements TokenSource {
       signal: this.#stopped.signal,
       secondChance: (credential) => this.#secondChance(credential),
       onSettled: (credential, due) => {
-        if (credential === this.#credential) this.#timer.arm(due)
+        if (credential === this.#credential) this.#onSettled(due)
       },
     })
   }
@@ -81,44 +81,32 @@ export class CachedTokenSource implements TokenSource {
   peek(): AccessToken | undefined {
     const now = this.#options.clock.now()
     this.#lastUsedAt = now
-    const token = this.#current(now)
-    if (token === undefined) return undefined
-    const age = freshness(token, now)
-    if (age === 'fresh') return token
-    this.#renewInBackground()
-    return age === 'soft' ? token : undefined
+    const latest = this.#fetches.tokenOf(this.#credential)
+    if (latest !== undefined && freshness(latest, now) !== 'fresh') this.#renewInBackground()
+    const token = this.#tokens.best(latest, now)
+    return token !== undefined && isServed(token, now) ? token : undefined
   }
 
-  async acquire(left?: AbortSignal): Promise<TokenOutcome> {
-    const token = this.peek()
+  async acquire(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
+    const token = this.#suitable(refusal)
     if (token !== undefined) return { ok: true, token }
-    const remembered = this.#schedule.refusal(this.#options.clock.now())
-    if (remembered !== undefined) return { ok: false, failure: remembered }
-    if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
-    this.#waiters += 1
-    try {
-      return await this.#wait(left)
-    } finally {
-      this.#waiters -= 1
-    }
+    const outcome = await this.#renewed(left, refusal)
+    if (outcome.ok || refusal !== undefined) return outcome
+    // Rather than being withheld, a token is used to its last second.
+    const rest = this.#current(this.#options.clock.now())
+    return rest === undefined || this.isExpired(rest) ? outcome : { ok: true, token: rest }
   }
 
-  reject(token: AccessToken): boolean {
+  reject(token: AccessToken, target: string, earlier?: Refusal): Refusal {
     const now = this.#options.clock.now()
-    if (token !== this.#current(now)) return true
-    if (token === this.#kept) {
-      // The new credential has its own token already.
-      this.#kept = undefined
-      return true
-    }
-    if (!this.#renewals.allows(token, ageOf(token, now), now)) return false
-    this.#rejected = token
-    this.#schedule.expedite()
-    if (this.#schedule.remembered(now) <= 0) void this.#fetches.fetch(this.#credential)
-    return true
+    const since = earlier?.since ?? now
+    const tokens = [...(earlier?.tokens ?? []), token]
+    return { since, tokens, isCurable: this.#isCurable({ since, tokens }, target, now) }
   }
 
-  accept(): void {
+  accept(token: AccessToken, target: string): void {
+    this.#tokens.accept(token)
+    this.#ownAnswers.delete(target)
     this.#renewals.accepted()
   }
 
@@ -142,7 +130,7 @@ export class CachedTokenSource implements TokenSource {
     this.#changed = change
     const now = this.#options.clock.now()
     if (next.cacheKey !== this.#credential.cacheKey) {
-      this.#kept = this.#current(now)
+      this.#tokens.keep(this.#current(now))
       this.#previous.keep(this.#credential)
     }
     this.#credential = next
@@ -172,28 +160,92 @@ export class CachedTokenSource implements TokenSource {
     return this.#fetches.scheduleOf(this.#credential)
   }
 
-  /** The token in hand, unless the API has rejected it. */
+  /** The best token in hand, whatever its age. */
   #current(now: Instant): AccessToken | undefined {
-    if (this.#kept !== undefined) {
-      if (freshness(this.#kept, now) === 'fresh') return this.#kept
-      this.#kept = undefined
-    }
-    const token = this.#fetches.tokenOf(this.#credential)
-    return token === this.#rejected ? undefined : token
+    return this.#tokens.best(this.#fetches.tokenOf(this.#credential), now)
   }
 
-  async #wait(left?: AbortSignal): Promise<TokenOutcome> {
-    const { clock, waitLimit } = this.#options
+  /** A token to be sent without waiting. */
+  #suitable(refusal?: Refusal): AccessToken | undefined {
+    return refusal === undefined ? this.peek() : this.#untried(refusal)
+  }
+
+  #untried(refusal: Pick<Refusal, 'tokens' | 'since'>): AccessToken | undefined {
+    const latest = this.#fetches.tokenOf(this.#credential)
+    return this.#tokens.untried(latest, refusal, this.#options.clock.now())
+  }
+
+  #isCurable(refusal: Pick<Refusal, 'tokens' | 'since'>, target: string, now: Instant): boolean {
+    const { tokens, since } = refusal
+    const isKnown = this.#ownAnswers.has(target, now)
+    const token = tokens.at(-1) as AccessToken
+    if (!isKnown && !tokens.some((each) => isYounger(each, since))) {
+      this.#tokens.refuse(token)
+      return this.#untried(refusal) !== undefined || this.#forceRenewal(token, now)
+    }
+    if (this.#untried(refusal) !== undefined) return true
+    // 401 to a token that was requested after a 401: the path's own answer, and no token's fault.
+    for (const each of tokens) this.#tokens.accept(each)
+    if (isKnown) return false
+    this.#ownAnswers.add(target, now)
+    this.#renewals.giveBack(now)
+    return false
+  }
+
+  /** @returns whether a token is on its way, or callers are to be told why there is none */
+  #forceRenewal(token: AccessToken, now: Instant): boolean {
+    const schedule = this.#schedule
+    // If that one was requested too early to help, it does not count, and the next one can be forced.
+    if (schedule.isUnderWay) return true
+    const isAllowed = this.#renewals.allows(token, ageOf(token, now), now)
+    if (isAllowed) schedule.expedite()
+    if (schedule.remembered(now) > 0) return true
+    if (isAllowed) void this.#fetches.fetch(this.#credential)
+    return isAllowed
+  }
+
+  async #renewed(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
+    const remembered = this.#schedule.refusal(this.#options.clock.now())
+    if (remembered !== undefined) return { ok: false, failure: remembered }
+    if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
+    this.#waiters += 1
+    try {
+      return await this.#wait(left, refusal)
+    } finally {
+      this.#waiters -= 1
+    }
+  }
+
+  async #wait(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
+    const { clock } = this.#options
     const stopped = this.#stopped.signal
     const over = left === undefined ? [stopped] : [stopped, left]
-    const token = await within(clock, waitLimit, over, this.#fetches.fetch(this.#credential))
-    if (token !== undefined && freshness(token, clock.now()) !== 'expired') {
-      return { ok: true, token }
-    }
+    const limit = this.#waitLimit(refusal)
+    const token = await within(clock, limit, over, this.#fetches.fetch(this.#credential))
+    const isNew = token !== undefined && refusal?.tokens.includes(token) !== true
+    if (isNew && !this.isExpired(token)) return { ok: true, token }
     // The credential may have been replaced meanwhile, by one that has a token.
-    const other = this.peek()
+    const other = this.#suitable(refusal)
     if (other !== undefined) return { ok: true, token: other }
     return { ok: false, failure: this.#schedule.refusal(clock.now()) ?? WAITED_TOO_LONG }
+  }
+
+  /** Nobody waits so long that the token in hand expires meanwhile. */
+  #waitLimit(refusal?: Refusal): number {
+    const { clock, waitLimit } = this.#options
+    const now = clock.now()
+    const token = refusal === undefined ? this.#current(now) : undefined
+    if (token === undefined || this.isExpired(token)) return waitLimit
+    return Math.min(waitLimit, Math.max(0, token.lifetime - ageOf(token, now) - LAST_MS))
+  }
+
+  #onSettled(due: number): void {
+    const before = this.#fetches.tokenOf(this.#credential)
+    const isGranted = this.#schedule.failure === undefined
+    if (isGranted && before !== undefined) {
+      this.#tokens.replaced(before, this.#options.clock.now())
+    }
+    this.#timer.arm(due)
   }
 
   #renewInBackground(): void {
@@ -231,6 +283,9 @@ export class CachedTokenSource implements TokenSource {
 }
 
 const MAX_WAITERS = 1_000
+
+/** Before the end of a token, from which on nobody waits for the next one any more, in ms. */
+const LAST_MS = 1_000
 
 const WAITED_TOO_LONG: Failure = { code: 'token_unavailable', retryAfter: 1 }
 

@@ -8,6 +8,7 @@ import { type Clock, elapsed, type Instant } from '../clock.ts'
 export class RenewalLimit {
   #lastAt: Instant | undefined
   #closedAt: Instant | undefined
+  #givenBackAt: Instant | undefined
   #youngRejections = 0
   /** The last one counted: many requests at once carry the same token, and say the same thing. */
   #counted: object | undefined
@@ -37,7 +38,46 @@ export class RenewalLimit {
   accepted(): void {
     this.#youngRejections = 0
   }
+
+  /** The last renewal was for a path's own answer: it does not count, once in the time of one. */
+  giveBack(now: Instant): void {
+    const before = this.#givenBackAt
+    if (before !== undefined && elapsed(before, now) < MIN_INTERVAL_MS) return
+    this.#givenBackAt = now
+    this.#lastAt = undefined
+  }
 }
+
+/** Paths that answer 401 whatever the token: what they say forces nothing for a while. */
+export class OwnAnswers {
+  readonly #since = new Map<string, Instant>()
+
+  /** @param target path and query */
+  has(target: string, now: Instant): boolean {
+    const since = this.#since.get(pathOf(target))
+    return since !== undefined && elapsed(since, now) < CLOSED_MS
+  }
+
+  add(target: string, now: Instant): void {
+    const path = pathOf(target)
+    this.delete(target)
+    const [oldest] = this.#since.keys()
+    if (this.#since.size >= MAX_PATHS) this.#since.delete(oldest as string)
+    // A copy, because a piece of a string holds the whole of it.
+    if (path.length <= MAX_PATH_LENGTH) this.#since.set(Buffer.from(path).toString(), now)
+  }
+
+  /** Called for every answer but 401. */
+  delete(target: string): void {
+    if (this.#since.size > 0) this.#since.delete(pathOf(target))
+  }
+}
+
+const pathOf = (target: string): string => target.split('?', 1)[0] as string
+
+const MAX_PATHS = 100
+
+const MAX_PATH_LENGTH = 1_000
 
 /** The one timer of a token source: arming it again replaces it. */
 export class RenewalTimer {

@@ -59,8 +59,18 @@ export class TokenFetches {
   }
 
   async #fetch(credential: Credential): Promise<AccessToken | undefined> {
-    const { clock, signal, onOutcome, secondChance } = this.#options
     const schedule = this.scheduleOf(credential)
+    schedule.isUnderWay = true
+    const token = await this.#request(credential, schedule)
+    schedule.isUnderWay = false
+    return token
+  }
+
+  async #request(
+    credential: Credential,
+    schedule: FetchSchedule,
+  ): Promise<AccessToken | undefined> {
+    const { clock, signal, onOutcome, secondChance } = this.#options
     const gap = schedule.gap(clock.now())
     if (gap > 0) await sleep(clock, gap, signal)
     if (signal.aborted) return undefined
@@ -89,6 +99,7 @@ export class TokenFetches {
 export class FetchSchedule {
   /** What the last fetch ended with. */
   outcome: LastOutcome = { kind: 'none' }
+  isUnderWay = false
   #failures = 0
   #failedAt: Instant | undefined
   #startedAt: Instant | undefined

@@ -1,4 +1,5 @@
 /** The port between whoever needs a token and whatever provides it. */
+import type { Instant } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import type { AccessToken, Freshness } from './access-token.ts'
 import type { TokenFailure } from './token-response.ts'
@@ -31,21 +32,32 @@ export interface TokenTimeline {
   readonly renewalIn: number | undefined
 }
 
+/** The 401s that one request has met. */
+export interface Refusal {
+  /** When it met the first one. */
+  readonly since: Instant
+  readonly tokens: readonly AccessToken[]
+  /** Another token is there or on its way, so that another try makes sense. */
+  readonly isCurable: boolean
+}
+
 export interface TokenSource {
   /** A token that may be sent now, without waiting. Renews in the background when it is due. */
   peek(): AccessToken | undefined
   /**
    * A token, waiting for one if necessary, or why there is none. Never rejects.
    * @param left aborted when the caller does not wait any more, which frees its place
+   * @param refusal what the request has met before: it gets a token that it has not tried
    */
-  acquire(left?: AbortSignal): Promise<TokenOutcome>
+  acquire(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome>
   /**
    * The API answered 401 to this token.
-   * @returns whether another token is there or on its way, so that another try makes sense
+   * @param target path and query of the request
+   * @param earlier what the request had met before
    */
-  reject(token: AccessToken): boolean
+  reject(token: AccessToken, target: string, earlier?: Refusal): Refusal
   /** The API answered something else than 401. */
-  accept(): void
+  accept(token: AccessToken, target: string): void
   isExpired(token: AccessToken): boolean
 }
 

@@ -40,7 +40,7 @@ const DEFAULTS = {
   maxHeaderSize: 65_536,
   maxInFlight: 1_000,
   maxBody: undefined,
-  replayWrites: 'off',
+  replayWrites: 'invalid-token',
   passUnauthorized: 'off',
   rewriteLinks: 'on',
   explain: 'off',

@@ -1,15 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
-import {
-  isRepeatable,
-  judgeUnauthorized,
-  type UnauthorizedOptions,
-  type UnauthorizedRequest,
-  type Verdict,
-} from '../../src/proxy/replay.ts'
-import type { RequestBody } from '../../src/proxy/request-body.ts'
 import { call, type Call } from '../fixtures/http-client.ts'
 import { createMovedClock } from '../fixtures/moved-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -30,13 +21,15 @@ const startTokens = async (t: Test) => {
   return { state, grant, requests: server.requests, url: `${server.url}/oauth/token` }
 }
 
-type Respond = (response: ServerResponse) => void
+type Respond = (response: ServerResponse) => unknown
 
 interface Scene {
   readonly settings?: Readonly<Record<string, string>>
   /** The API rejects these tokens. */
   readonly rejected?: readonly string[]
   readonly reject?: Respond
+  /** A path that answers 401 to every token. */
+  readonly own?: string
   /** Answers of the API to the first request, the second and so on; over `rejected`. */
   readonly steps?: readonly Respond[]
 }
@@ -45,16 +38,19 @@ const CHALLENGE = 'Bearer realm="intas", error="invalid_token"'
 const unauthorized: Respond = (response) => {
   response.writeHead(401, { 'www-authenticate': CHALLENGE }).end('raw')
 }
+/** Gives no reason. */
+const bare: Respond = (response) => response.writeHead(401).end('raw')
 const ok: Respond = (response) => response.end('{}')
 
 /** An API that rejects some tokens, and the proxy in front of it, its first token in hand. */
 const start = async (t: Test, scene: Scene = {}) => {
-  const { settings = {}, rejected = ['token-1'], reject = unauthorized, steps } = scene
+  const { settings = {}, rejected = ['token-1'], reject = unauthorized, own, steps } = scene
   const tokens = await startTokens(t)
-  const api = await startServer(t, ({ headers }, response) => {
-    const step = rejected.includes(tokenOf({ headers })) ? reject : ok
+  const api = await startServer(t, ({ headers, url }, response) => {
+    const isRejected = own === undefined ? rejected.includes(tokenOf({ headers })) : isAt(url, own)
+    const step = isRejected ? reject : ok
     const respond = steps === undefined ? step : steps[api.requests.length - 1]
-    respond?.(response)
+    void respond?.(response)
   })
   const clock = createMovedClock()
   const options = { api: api.url, tokenEndpoint: tokens.url, settings, clock }
@@ -63,6 +59,31 @@ const start = async (t: Test, scene: Scene = {}) => {
   // The least time between two token requests is over.
   clock.state.later = 1_000
   return { port, log, tokens, api, clock, seen: () => api.requests.map(tokenOf) }
+}
+
+const isAt = (url: string, path: string): boolean => url.split('?')[0] === path
+
+/** In the soft half of the life of token-1: the next request begins a renewal. */
+const HALF_LIFE_MS = 25_000_000
+
+/**
+ * The next request begins a renewal, which is granted when the API has said 401 for the first time.
+ * @returns for the API to say it
+ */
+const startRenewal = ({ tokens, clock }: Awaited<ReturnType<typeof start>>): Respond => {
+  let grant: (() => void) | undefined
+  clock.state.later += HALF_LIFE_MS
+  tokens.state.answer = (response) => {
+    grant = () => tokens.grant(response)
+  }
+  return async (response) => {
+    await until(() => grant !== undefined)
+    unauthorized(response)
+    delete tokens.state.answer
+    grant?.()
+    // The least time between two token requests is over.
+    clock.state.later += 1_000
+  }
 }
 
 const tokenOf = ({ headers }: Pick<IncomingMessage, 'headers'>): string =>
@@ -127,7 +148,7 @@ const NOT_REPEATED: Record<string, Call> = {
 
 for (const [name, request] of Object.entries(NOT_REPEATED)) {
   t.test(`${name} reaches the API once, and its caller is told to come back`, async (t) => {
-    const { port, tokens, seen } = await start(t)
+    const { port, tokens, seen } = await start(t, { reject: bare })
     t.match(await call(port, request), {
       status: 503,
       headers: {
@@ -152,17 +173,85 @@ const WRITES: Record<string, [request: Call, status: number, times: number]> = {
 }
 
 for (const [title, [request, status, times]] of Object.entries(WRITES)) {
-  t.test(`with SKP_REPLAY_WRITES=on ${title}`, async (t) => {
-    const { port, api } = await start(t, { settings: { SKP_REPLAY_WRITES: 'on' } })
-    t.equal((await call(port, request)).status, status)
-    t.equal(api.requests.length, times)
-    const sent = Buffer.from(request.body ?? '')
-    t.ok(
-      api.requests.every(({ body }) => body.equals(sent)),
-      'byte for byte',
-    )
-  })
+  for (const [when, scene] of [
+    ['with SKP_REPLAY_WRITES=on', { settings: { SKP_REPLAY_WRITES: 'on' }, reject: bare }],
+    ['where the 401 blames the token', {}],
+  ] as const) {
+    t.test(`${when} ${title}`, async (t) => {
+      const { port, api } = await start(t, scene)
+      t.equal((await call(port, request)).status, status)
+      t.equal(api.requests.length, times)
+      const sent = Buffer.from(request.body ?? '')
+      t.ok(
+        api.requests.every(({ body }) => body.equals(sent)),
+        'byte for byte',
+      )
+    })
+  }
 }
+
+t.test('with SKP_REPLAY_WRITES=off a write is sent once, whatever the 401 says', async (t) => {
+  const { port, seen } = await start(t, { settings: { SKP_REPLAY_WRITES: 'off' } })
+  t.match(await call(port, write('POST')), { status: 503 })
+  t.same(seen(), ['token-1'])
+})
+
+t.test('a token granted before a revocation is as dead as the one it replaces', async (t) => {
+  const steps: Respond[] = []
+  const scene = await start(t, { steps })
+  const { port, tokens, seen } = scene
+  steps.push(startRenewal(scene), unauthorized, ok)
+  t.equal((await call(port)).status, 200, 'so it says nothing about the next one')
+  t.same(seen(), ['token-1', 'token-2', 'token-3'])
+  t.equal(tokens.requests.length, 3)
+})
+
+t.test('each 401 of a write is judged by what it says itself', async (t) => {
+  const steps: Respond[] = []
+  const scene = await start(t, { steps })
+  const { port, seen } = scene
+  steps.push(startRenewal(scene), bare)
+  t.match(await call(port, write('POST')), {
+    headers: { 'x-error-code': 'token_refreshed_retry' },
+  })
+  t.same(seen(), ['token-1', 'token-2'])
+})
+
+t.test('a path that always answers 401 costs the others neither tokens nor time', async (t) => {
+  const { port, clock, tokens, api } = await start(t, { own: '/own' })
+  let grant: (() => void) | undefined
+  tokens.state.answer = (response) => {
+    grant = () => tokens.grant(response)
+  }
+  const own = call(port, { path: '/own?a=1' })
+  await until(() => grant !== undefined)
+  t.equal((await call(port, { path: '/a' })).status, 200, 'goes on with the token in hand')
+  grant?.()
+  t.match(await own, { headers: { 'x-error-code': 'upstream_rejected_token' } })
+  t.equal((await call(port, { path: '/b' })).status, 200)
+  for (const path of ['/own?a=2', '/own', '/own']) {
+    clock.state.later += 11_000
+    t.match(await call(port, { path }), { status: 502 })
+    t.equal((await call(port, { path: '/c' })).status, 200)
+  }
+  t.equal(tokens.requests.length, 2, 'one for the first 401, none for the others')
+  const others = api.requests.filter(({ url }) => url === '/c').map(tokenOf)
+  t.same(others, ['token-2', 'token-2', 'token-2'], 'the token that it refused is no worse for it')
+})
+
+t.test('an API whose clock is behind goes on with the previous token', async (t) => {
+  const { port, log, clock, tokens, seen } = await start(t, { rejected: ['token-2'] })
+  clock.state.later += HALF_LIFE_MS
+  t.equal((await call(port)).status, 200)
+  await until(() => log.filter(({ msg }) => msg === 'token obtained').length === 2)
+  for (const round of [1, 2, 3]) {
+    t.equal((await call(port)).status, 200, `read ${round}`)
+    t.equal((await call(port, write('POST'))).status, 200, `write ${round}`)
+    clock.state.later += 10_000
+  }
+  t.equal(seen().filter((token) => token !== 'token-1').length, 1)
+  t.equal(tokens.requests.length, 2)
+})
 
 t.test('a second 401 is not answered with a third try', async (t) => {
   const rejected = ['token-1', 'token-2']
@@ -292,7 +381,7 @@ t.test('a caller is told why where no new token can be had, and never the raw 40
     t.match(answer, { status: 502, headers: { 'x-error-code': 'credential_rejected' } })
     t.equal(answer.headers['www-authenticate'], undefined)
   }
-  t.same(seen(), ['token-1'], 'the rejected token is not sent again')
+  t.same(seen(), ['token-1', 'token-1'], 'there is no other one to go on with')
 })
 
 t.test('a caller that leaves during the renewal causes no second request', async (t) => {
@@ -366,101 +455,3 @@ t.test('a plain read is', async (t) => {
     t.equal(api.requests.length, 2)
   }
 })
-
-const REQUEST: UnauthorizedRequest = { method: 'GET', body: null, replayed: false }
-const OPTIONS: UnauthorizedOptions = { replayWrites: false, passUnauthorized: false }
-
-const BODIESOfUnauthorizedReplay: Readonly<Record<string, RequestBody>> = {
-  no: null,
-  'a held': Buffer.from('{}'),
-  'an empty held': Buffer.alloc(0),
-  'a streamed': new PassThrough(),
-}
-
-/** @param renewed whether another token is there or on its way */
-const judge = (
-  request: Partial<UnauthorizedRequest>,
-  options: Partial<UnauthorizedOptions> = {},
-  renewed = true,
-) => {
-  let told = 0
-  const verdict = judgeUnauthorized({ ...REQUEST, ...request }, { ...OPTIONS, ...options }, () => {
-    told += 1
-    return renewed
-  })
-  return { verdict, told }
-}
-
-const verdictIf = (replayed: boolean): Verdict => (replayed ? 'replay' : 'token_refreshed_retry')
-
-type Replays = readonly [off: boolean, on: boolean]
-
-/** Whether it is replayed, with SKP_REPLAY_WRITES off and on. */
-const REPLAYED: Readonly<Record<string, Readonly<Record<string, Replays>>>> = {
-  no: {
-    'GET HEAD OPTIONS PUT DELETE': [true, true],
-    'POST PATCH MERGE QUERY LOCK get': [false, true],
-  },
-  'a held': {
-    'GET HEAD OPTIONS': [true, true],
-    'PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, true],
-  },
-  'an empty held': {
-    'GET HEAD OPTIONS': [true, true],
-    'PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, true],
-  },
-  'a streamed': {
-    'GET HEAD OPTIONS PUT DELETE POST PATCH MERGE QUERY LOCK get': [false, false],
-  },
-}
-
-for (const [body, rows] of Object.entries(REPLAYED)) {
-  for (const [methods, [off, on]] of Object.entries(rows)) {
-    for (const method of methods.split(' ')) {
-      t.test(`${method} with ${body} body: the first 401`, async (t) => {
-        const request = { method, body: BODIESOfUnauthorizedReplay[body] as RequestBody }
-        t.strictSame(judge(request), { verdict: verdictIf(off), told: 1 })
-        t.strictSame(judge(request, { replayWrites: true }), { verdict: verdictIf(on), told: 1 })
-      })
-    }
-  }
-}
-
-const HOPELESS = {
-  'the second 401': [{ replayed: true }, true],
-  'a 401 that no new token follows': [{ replayed: false }, false],
-  'the second 401 that no new token follows': [{ replayed: true }, false],
-} as const
-
-for (const [title, [request, renewed]] of Object.entries(HOPELESS)) {
-  for (const replayWrites of [false, true]) {
-    for (const [name, body] of Object.entries(BODIESOfUnauthorizedReplay)) {
-      t.test(`${title}: no replay with ${name} body, writes ${replayWrites}`, async (t) => {
-        const told = { told: 1 }
-        t.strictSame(judge({ ...request, body }, { replayWrites }, renewed), {
-          verdict: 'upstream_rejected_token',
-          ...told,
-        })
-        const passing = { replayWrites, passUnauthorized: true }
-        t.strictSame(judge({ ...request, body }, passing, renewed), { verdict: 'pass', ...told })
-      })
-    }
-  }
-}
-
-t.test('a 401 that can be cured is not passed on, whatever SKP_PASS_401 says', async (t) => {
-  const options = { passUnauthorized: true }
-  t.equal(judge({}, options).verdict, 'replay')
-  t.equal(judge({ method: 'POST' }, options).verdict, 'token_refreshed_retry')
-})
-
-const REPEATABLE = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
-
-for (const method of [...REPEATABLE, 'POST', 'PATCH', 'MERGE', 'QUERY', '']) {
-  const expected = REPEATABLE.includes(method)
-  t.test(`${method || 'no method'} without a body may be repeated: ${expected}`, async (t) => {
-    t.equal(isRepeatable(method, null), expected)
-    t.equal(isRepeatable(method, Buffer.from('{}')), false, 'never with a body')
-    t.equal(isRepeatable(method, new PassThrough()), false, 'nor with a streamed one')
-  })
-}

@@ -120,6 +120,46 @@ t.test('lets callers wait for the one shared renewal once a token is hard', asyn
   t.equal(grant.mostAtOnce, 1)
 })
 
+t.test('a token that has not expired is never withheld', async (t) => {
+  const acquired = { ok: true, token: { value: 'token-1' } } as const
+
+  t.test('when its renewal fails, or is refused a try', async (t) => {
+    const { clock, grant, source } = await createWithToken(t, 300)
+    grant.fail({ kind: 'rejected' }, { always: true })
+    await clock.advance(270_000)
+    t.equal(source.peek(), undefined)
+    for (let second = 270; second < 300; second += 1) {
+      t.match(await source.acquire(), acquired, `at ${second} s`)
+      await clock.advance(1_000)
+    }
+    t.match(await source.acquire(), { failure: { code: 'credential_rejected' } }, 'but no longer')
+  })
+
+  t.test('when nobody answers: callers wait up to its last second', async (t) => {
+    const { clock, source } = await createWithToken(t, 300)
+    await clock.advance(270_000)
+    const early = source.acquire()
+    await clock.advance(8_000)
+    t.match(await early, acquired, 'for as long as any other')
+    await clock.advance(16_000)
+    const late = source.acquire()
+    await clock.advance(4_999)
+    t.equal(source.state().waiters, 1)
+    await clock.advance(1)
+    t.match(await late, acquired)
+    const last = source.acquire()
+    await clock.advance(0)
+    t.match(await last, acquired, 'at once')
+  })
+
+  t.test('when too many wait already', async (t) => {
+    const { clock, source } = await createWithToken(t, 300)
+    await clock.advance(270_000)
+    for (let caller = 0; caller < 1_000; caller += 1) void source.acquire()
+    t.match(await source.acquire(), acquired)
+  })
+})
+
 t.test('never sends an expired token after the machine slept', async (t) => {
   const { clock, grant, source } = await createWithToken(t, 300)
   clock.jumpWall(3_600_000)

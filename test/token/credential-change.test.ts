@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { CachedTokenSource } from '../../src/token/cached-token-source.ts'
 import { ManualClock, settle } from '../fixtures/manual-clock.ts'
 import { ScriptedGrant } from '../fixtures/scripted-grant.ts'
-import { createTokenScene as create, rejectAndRenew } from '../fixtures/token-scene.ts'
+import { createTokenScene as create, rejectAndRenew, rejectIn } from '../fixtures/token-scene.ts'
 
 const HOUR = 3_600
 
@@ -43,10 +43,10 @@ t.test('a new credential', async (t) => {
     await clock.advance(1_000)
     next.grant(HOUR)
     await changing
-    t.equal(source.reject(old), true)
+    t.equal(rejectIn(source, old).isCurable, true)
     t.not(inHand(), old)
     t.match([grant.requests, next.requests], [1, 1], 'its token is there already')
-    t.equal(source.reject(old), true, 'one that comes late changes nothing')
+    t.equal(rejectIn(source, old).isCurable, true, 'one that comes late changes nothing')
     t.not(source.peek(), undefined)
   })
 
@@ -56,7 +56,7 @@ t.test('a new credential', async (t) => {
     await settle()
     next.grant(300)
     await settle()
-    source.reject(inHand())
+    rejectIn(source, inHand())
     await clock.advance(150_000)
     t.equal(source.state().freshness, 'soft')
     t.match([grant.requests, next.requests], [1, 2])
@@ -78,10 +78,10 @@ t.test('a new credential', async (t) => {
 
   t.test('ends the memory of failures', async (t) => {
     const { clock, grant, next, source, inHand, change } = await replace(t)
-    source.reject(inHand())
+    const refusal = rejectIn(source, inHand())
     await settle()
     grant.fail({ kind: 'rejected', reason: 'answered 401' })
-    t.match(await source.acquire(), { failure: { code: 'credential_rejected' } })
+    t.match(await source.acquire(undefined, refusal), { failure: { code: 'credential_rejected' } })
     const changing = change()
     await clock.advance(1_000)
     next.grant(HOUR)
@@ -93,13 +93,13 @@ t.test('a new credential', async (t) => {
   t.test('starts with an open door', async (t) => {
     const scene = await replace(t)
     await rejectAndRenew(scene)
-    t.equal(scene.source.reject(scene.inHand()), false)
+    t.equal(rejectIn(scene.source, scene.inHand()).isCurable, false)
     const changing = scene.change()
     await scene.clock.advance(1_000)
     scene.next.grant(HOUR)
     await changing
-    t.equal(scene.source.reject(scene.inHand()), true, 'the old token')
-    t.equal(scene.source.reject(scene.inHand()), true, 'and the first one of its own')
+    t.equal(rejectIn(scene.source, scene.inHand()).isCurable, true, 'the old token')
+    t.equal(rejectIn(scene.source, scene.inHand()).isCurable, true, 'and the first one of its own')
   })
 
   for (const [title, answer] of [
@@ -143,8 +143,7 @@ t.test('a new credential', async (t) => {
 
   t.test('helps those who wait for the old one in vain', async (t) => {
     const { clock, grant, next, source, inHand, change } = await replace(t)
-    source.reject(inHand())
-    const waiting = source.acquire()
+    const waiting = source.acquire(undefined, rejectIn(source, inHand()))
     await settle()
     const changing = change()
     await clock.advance(1_000)
@@ -274,7 +273,7 @@ t.test('a credential in use that is rejected', async (t) => {
       await clock.advance(1_000)
       next.grant(hours * HOUR * 2)
       await changing
-      source.reject(inHand())
+      rejectIn(source, inHand())
       next.fail(rejected, { always: true })
       await clock.advance(hours * HOUR * 1_000)
       if (helps) {
@@ -296,13 +295,16 @@ t.test('a credential in use that is rejected', async (t) => {
     await clock.advance(1_000)
     next.grant(HOUR)
     await changing
-    source.reject(inHand())
+    await clock.advance(1)
+    rejectIn(source, inHand())
     next.fail(rejected, { always: true })
-    source.reject(inHand())
+    const refusal = rejectIn(source, inHand())
     await clock.advance(1_000)
     t.equal(grant.requests, 2)
     grant.fail()
-    t.match(await source.acquire(), { failure: { code: 'credential_rejected' } })
+    t.match(await source.acquire(undefined, refusal), {
+      failure: { code: 'credential_rejected' },
+    })
     for (const requests of [3, 4]) {
       await clock.advance(HOUR * 1_000)
       t.equal(grant.requests, requests)
@@ -318,7 +320,7 @@ t.test('a credential in use that is rejected', async (t) => {
     await clock.advance(1_000)
     next.grant(1)
     await changing
-    source.reject(inHand())
+    rejectIn(source, inHand())
     await clock.advance(1_000)
     void source.acquire()
     await settle()
@@ -345,11 +347,12 @@ t.test('a credential in use that is rejected', async (t) => {
     await clock.advance(1_000)
     next.grant(HOUR)
     await changing
-    source.reject(inHand())
-    source.reject(inHand())
+    await clock.advance(1)
+    rejectIn(source, inHand())
+    const refusal = rejectIn(source, inHand())
     next.fail(rejected, { always: true })
     grant.fail(rejected, { always: true })
-    const waiting = source.acquire()
+    const waiting = source.acquire(undefined, refusal)
     await clock.advance(2_000)
     t.match(await waiting, { failure: { code: 'credential_rejected' } })
     t.equal(grant.requests, 2)

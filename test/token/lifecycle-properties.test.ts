@@ -8,7 +8,7 @@ import type { Instant } from '../../src/clock.ts'
 import type { AccessToken } from '../../src/token/access-token.ts'
 import { CachedTokenSource } from '../../src/token/cached-token-source.ts'
 import { retryingGrant } from '../../src/token/retrying-grant.ts'
-import type { Credential, GrantOutcome, TokenGrant } from '../../src/token/token-source.ts'
+import type { Credential, GrantOutcome, Refusal, TokenGrant } from '../../src/token/token-source.ts'
 import { ManualClock, settle } from '../fixtures/manual-clock.ts'
 import { ScriptedGrant } from '../fixtures/scripted-grant.ts'
 
@@ -16,7 +16,8 @@ const SEED = Number(process.env['SEED'] ?? 20_260_101)
 const RUNS = 300
 const WAIT_LIMIT_MS = 8_000
 const MIN_GAP_MS = 1_000
-const FORCED_GAP_MS = 10_000
+/** Kept, in hand, previous, on its way, and the one that is final. */
+const MAX_TOKENS = 5
 /** The longest memory of a failure, and the gap after it. */
 const RECOVERY_MS = 61_000
 const KEYS = [0, 1, 2] as const
@@ -148,9 +149,7 @@ class World {
   readonly #servers = KEYS.map(() => new TokenServer(this.clock))
   readonly #credentials: readonly Credential[]
   readonly #handedOut: AccessToken[] = []
-  readonly #rejected = new Set<AccessToken>()
   readonly #waitingSince = new Set<Instant>()
-  #forcedAt: Instant | undefined
   #open = 0
   #changing = 0
   #broken: unknown
@@ -190,46 +189,62 @@ class World {
   #handOut(token: AccessToken | undefined): void {
     if (token === undefined) return
     check(passed(token.requestedAt, this.clock.now()) < token.lifetime, 'no expired token')
-    check(!this.#rejected.has(token), 'no rejected token')
     this.#handedOut.push(token)
   }
 
   #acquire(callers: number): void {
     for (let caller = 0; caller < callers; caller += 1) {
-      const since = this.clock.now()
-      this.#waitingSince.add(since)
       const ask = async (): Promise<void> => {
-        const outcome = await this.source.acquire()
-        this.#waitingSince.delete(since)
-        const waited = this.clock.now().monotonic - since.monotonic
-        check(waited <= WAIT_LIMIT_MS, 'nobody waits longer than the limit')
-        if (outcome.ok) this.#handOut(outcome.token)
+        const token = await this.#waitFor()
+        if (token === undefined) this.#checkWithheld()
+        else this.#handOut(token)
       }
       ask().catch((error: unknown) => (this.#broken ??= error))
     }
   }
 
-  /** @param nth of the tokens in use lately, from the one in hand */
+  async #waitFor(refusal?: Refusal): Promise<AccessToken | undefined> {
+    const since = this.clock.now()
+    this.#waitingSince.add(since)
+    const outcome = await this.source.acquire(undefined, refusal)
+    this.#waitingSince.delete(since)
+    const waited = this.clock.now().monotonic - since.monotonic
+    check(waited <= WAIT_LIMIT_MS, 'nobody waits longer than the limit')
+    return outcome.ok ? outcome.token : undefined
+  }
+
+  #checkWithheld(): void {
+    const { secondsLeft } = this.source.state()
+    check(secondsLeft === 0, 'no token is withheld that has not expired')
+  }
+
+  /** A request that meets nothing but 401. @param nth of the tokens in use lately */
   #reject(nth: number): void {
     this.#handOut(this.source.peek())
     const token = this.#handedOut.at(-1 - nth)
     if (token === undefined) return
-    const before = this.source.state().freshness
-    if (!this.source.reject(token)) return
-    this.#rejected.add(token)
-    if (before === 'none' || this.source.state().freshness !== 'none') return
-    const now = this.clock.now()
-    const early = this.#forcedAt !== undefined && passed(this.#forcedAt, now) < FORCED_GAP_MS
-    check(!early, 'one forced renewal in 10 s')
-    this.#forcedAt = now
+    const before = this.source.state()
+    const first = this.source.reject(token, `/${nth}`)
+    const { freshness } = this.source.state()
+    check((before.freshness === 'none') === (freshness === 'none'), 'a 401 takes nobody a token')
+    const goOn = async (): Promise<void> => {
+      for (let refusal = first; refusal.isCurable;) {
+        const next = await this.#waitFor(refusal)
+        if (next === undefined) return
+        check(!refusal.tokens.includes(next), 'no token is tried twice')
+        this.#handOut(next)
+        refusal = this.source.reject(next, `/${nth}`, refusal)
+        check(refusal.tokens.length <= MAX_TOKENS, 'a bounded number of tries')
+      }
+    }
+    goOn().catch((error: unknown) => (this.#broken ??= error))
   }
 
   #change(nth: number): void {
     const change = async (): Promise<void> => {
       this.#changing += 1
-      const replaced = await this.source.replaceCredential(this.#credentials[nth] as Credential)
+      await this.source.replaceCredential(this.#credentials[nth] as Credential)
       this.#changing -= 1
-      if (replaced) this.#forcedAt = undefined
     }
     change().catch((error: unknown) => (this.#broken ??= error))
   }
