@@ -9,10 +9,8 @@ import { probes, type Readiness, readinessOf } from '../admin/readiness.ts'
 import { effectiveSettings } from '../config/load-config.ts'
 import { Console } from '../console/console.ts'
 import { RequestWatch } from '../console/request-recorder.ts'
-import { systemCode } from '../errors.ts'
 import { Lifecycle } from '../lifecycle.ts'
 import { accessLog } from '../logging/access-log.ts'
-import { OutboundProxyError } from '../outbound/tunnel.ts'
 import { accessRules } from '../policy/access-policy.ts'
 import { createCallerGuard } from '../policy/caller-guard.ts'
 import { CallerPace } from '../proxy/caller-pace.ts'
@@ -25,7 +23,7 @@ import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
 import { ServerTiming } from '../proxy/server-timing.ts'
 import { createDataServer } from '../proxy/server.ts'
-import { isOutOfDescriptors } from '../proxy/upstream-errors.ts'
+import { describeError } from '../proxy/upstream-errors.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
 import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
 import { BoundKey } from './bound-key.ts'
@@ -205,14 +203,11 @@ const createObservers = (
         { request_id: ids.requestId, caller_has_to: due },
         'a caller that was slower than SKP_MIN_RATE was cut off',
       ),
-    onTransportError(error: unknown, { ids }: RequestContext): void {
-      const reason = error instanceof OutboundProxyError ? { reason: error.message } : {}
-      const code = systemCode(error)
-      const text = isOutOfDescriptors(code)
-        ? 'no file descriptor is left for a connection to the API: raise the limit (ulimit -n)'
-        : 'the exchange with the API failed'
-      log.warn({ code, request_id: ids.requestId, ...reason }, text)
-    },
+    onTransportError: (error: unknown, { ids }: RequestContext): void =>
+      log.warn(
+        { ...describeError(error), request_id: ids.requestId },
+        'the exchange with the API failed',
+      ),
   }
 }
 

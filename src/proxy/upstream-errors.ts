@@ -1,4 +1,5 @@
 /** Error of the transport towards the API → the failure the caller is told. Pure. */
+import { errors } from 'undici'
 import { systemCode, type Failure } from '../errors.ts'
 import { OutboundProxyError } from '../outbound/tunnel.ts'
 
@@ -18,7 +19,7 @@ export interface TimeLimits {
 export const isConnectionLoss = (error: unknown): boolean => RESET.has(systemCode(error))
 
 /** Of this process, or of the machine. */
-export const isOutOfDescriptors = (code: string): boolean => code === 'EMFILE' || code === 'ENFILE'
+const isOutOfDescriptors = (code: string): boolean => code === 'EMFILE' || code === 'ENFILE'
 
 export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => {
   if (error instanceof OutboundProxyError)
@@ -37,8 +38,7 @@ export const upstreamFailure = (error: unknown, limits: TimeLimits): Failure => 
     case 'ERR_TRANSFER_CODING':
       return { code: 'upstream_reset', detail: 'It has a transfer coding that was not asked for.' }
     default:
-      // Lost connections and answers that are no HTTP (HPE_*, oversized heads) look alike.
-      return shortage(code, limits) ?? { code: 'upstream_reset' }
+      return shortage(code, limits) ?? { code: 'upstream_reset', ...brokenHttp(error) }
   }
 }
 
@@ -49,6 +49,20 @@ const shortage = (code: string, limits: TimeLimits): Failure | undefined => {
   if (code !== 'ERR_QUEUE_TIMEOUT') return undefined
   const setting = `SKP_QUEUE_TIMEOUT=${limits.queueTimeout}ms`
   return { code: 'overloaded', detail: `No connection to the API was free within ${setting}.` }
+}
+
+/** For the log: what broke, but nothing of what the API sent. */
+export const describeError = (error: unknown): { code: string; reason?: string } => {
+  const code = systemCode(error)
+  if (error instanceof OutboundProxyError) return { code, reason: error.message }
+  if (isOutOfDescriptors(code)) {
+    return {
+      code,
+      reason: 'no file descriptor is left for a connection: raise the limit (ulimit -n)',
+    }
+  }
+  const reason = parserReason(error)
+  return reason === undefined ? { code } : { code: 'HPE', reason }
 }
 
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
@@ -74,3 +88,14 @@ const timedOut = (what: string, setting: string, ms: number): Failure => ({
   code: 'upstream_timeout',
   detail: `${what} within ${setting}=${ms}ms.`,
 })
+
+const brokenHttp = (error: unknown): Partial<Failure> => {
+  const reason = parserReason(error)
+  return reason === undefined ? {} : { detail: `It is no whole HTTP response: ${reason}.` }
+}
+
+/** In the words of llhttp, which are constants; its code (HPE_*) does not get through undici. */
+const parserReason = (error: unknown): string | undefined =>
+  error instanceof errors.HTTPParserError
+    ? (/\((.*)\)$/.exec(error.message)?.[1] ?? 'without a reason')
+    : undefined

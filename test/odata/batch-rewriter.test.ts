@@ -117,7 +117,7 @@ t.test('a body that looks like a delimiter is a body', async (t) => {
 t.test('a delimiter line that comes in pieces is one line, however long it is', async (t) => {
   const text = `--b${' '.repeat(3_000)}\r\nX-Place: /here\r\n\r\n${BASE}/x`
   const rewriter = open()
-  const output = [...text].map((character) => rewriter.push(Buffer.from(character)))
+  const output = Array.from(text, (character) => rewriter.push(Buffer.from(character)))
   const whole = Buffer.concat([...output, rewriter.end()]).toString()
   t.equal(whole, text.replace('/here', '/over/there').replace(BASE, PROXY))
 })
