@@ -85,6 +85,25 @@ export const CHUNK_SIZES = [
 
 export const CHUNK_ENDS = ['0\r\n', '0\r\nX-T: 1\r\n', '00\r\n', '0;a\r\n', '']
 
+/** What scans of bodies may stumble over again and again; no whole link is among it. */
+// prettier-ignore
+export const REPEATED = [
+  '--b\n', '--b\r\nx\r\n', '--b\r\n\r\n', '--b--\r\n', '\n--', '\n--b', '\n', '\r', '-', '--bx', 'f',
+  '--b\r\nContent-Type: application/http\r\n\r\n', '--b\r\nContent-Length: 9\r\n\r\n', '/v1', '/',
+  '--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n', '\\', '\\\\', '\\"', '"', '{"a":', '[',
+  '[],', '{},', '{"a":1},', '&', '&#47;', '&amp;', '&;', '\\u002f', '\\u0', 'http://', 'http:\\/\\/', "='/",
+  '"uri":"/', '"uri":"', '<id>', '<id>/', '>/a', '/intas', '/intas/entities/', '"uri":"/intas/entities/v',
+  'entities', '/entities', '127.0.0.1', 'http://127.0.0.1:', 'h', ' ', ':', '}', ']', '"a":1,', 'Location: ',
+]
+
+/** Of bodies made of them. */
+export const REPEATED_TYPES = [
+  'multipart/mixed; boundary=b',
+  'multipart/mixed; boundary=b',
+  'application/json',
+  'application/xml',
+]
+
 /** What a mutation puts in. */
 // prettier-ignore
 export const BYTES = [

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { MAX_STOP_MS, StopWatch } from '../fixtures/stop-watch.ts'
 import { readRequests } from './http-reader.ts'
 import { answerFaults, answersIn, BASE_PATH, expectedTarget } from './judge.ts'
 import { verdict } from './run.ts'
@@ -176,3 +177,28 @@ t.test('a mutated digit in the id of a session is no other id', async (t) => {
   }
   t.equal(ids.size, 2_000)
 })
+
+/** Spends 200 ms of processor time on every request for `/busy`. */
+const STOPPED_PROGRAM = `
+const spent = () => process.cpuUsage().user / 1000
+const server = require('node:http').createServer((request, response) => {
+  const start = spent()
+  while (request.url === '/busy' && spent() < start + 200);
+  response.end()
+})
+server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+`
+
+t.test(
+  'a stop of the event loop is seen from outside',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const child = spawn(process.execPath, ['-e', STOPPED_PROGRAM])
+    t.teardown(() => child.kill())
+    const [port] = (await once(child.stdout, 'data')) as [Buffer]
+    const watch = new StopWatch(Number(port), Number(child.pid))
+    t.teardown(() => watch.close())
+    const longest = await watch.during(fetch(`http://127.0.0.1:${Number(port)}/busy`))
+    t.ok(longest > MAX_STOP_MS, `${longest} ms`)
+  },
+)

@@ -30,6 +30,7 @@ const insert = (random: Random, items: string[], item: string): void => {
 const requestOf = (random: Random, id: string): string => {
   const method = pick(random, random() < 0.9 ? words.METHODS : words.ODD_METHODS)
   const version = random() < 0.9 ? '1.1' : pick(random, words.VERSIONS)
+  if (random() < REPETITIVE) return repetitive(random, id)
   const { field, body } = framed(random, id)
   const fields = upTo(random, random() < 0.5 ? 0 : 3, words.FIELDS)
   if (field !== undefined) insert(random, fields, field)
@@ -37,6 +38,25 @@ const requestOf = (random: Random, id: string): string => {
   fields.push(`X-Id: ${id}`)
   const line = `${method} ${targetOf(random, id)} HTTP/${version}`
   return `${[line, ...fields].join('\r\n')}\r\n\r\n${body}`
+}
+
+/** Of all requests. */
+const REPETITIVE = 0.01
+const MOST_REPEATED = 2 ** 20
+
+/** A `$batch`, or a body that is held, of one thing or two again and again, up to a megabyte. */
+const repetitive = (random: Random, id: string): string => {
+  const piece = upTo(random, 1, words.REPEATED).join('') + pick(random, words.REPEATED)
+  const times = Math.ceil(2 ** (8 + random() * 12) / piece.length)
+  const body = (random() < 0.8 ? '' : '--b\r\n') + piece.repeat(times).slice(0, MOST_REPEATED)
+  const host = random() < 0.5 ? 'x' : pick(random, ['f', 'b', 'http']).padEnd(255, 'f')
+  const fields = [
+    `Host: ${host}`,
+    `Content-Type: ${pick(random, words.REPEATED_TYPES)}`,
+    `X-Id: ${id}`,
+    `Content-Length: ${body.length}`,
+  ]
+  return `POST /$batch?${id} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${body}`
 }
 
 const targetOf = (random: Random, id: string): string => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom, pick } from '../fixtures/random.ts'
 import { cutsOf, generate } from './generate.ts'
 import { idOf, play, Session, type Ending, type Plan } from './session.ts'
+import { StopSearch } from './stops.ts'
 import { startWorld, type World } from './world.ts'
 
 export interface FuzzOptions {
@@ -36,8 +37,13 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzResult> => {
   const world = await startWorld(createRandom(options.seed), HOSTILITY)
   const run = new Run(world, options)
   const progress = setInterval(() => options.onProgress(run.tally), PROGRESS_MS)
+  const searching = run.stops.search(run.goesOn)
   await Promise.all(Array.from({ length: AT_ONCE }, () => run.work()))
+  await searching
   clearInterval(progress)
+  for (const { plan, stop } of await run.stops.confirm(world)) {
+    run.findings.push({ what: `stops all others for ${stop.toFixed(0)} ms`, plan, received: '' })
+  }
   const faults = [...world.faults]
   const isClean = run.findings.length === 0 && faults.length === 0
   const findings = isClean || !world.isRunning() ? run.findings : await explain(world, run)
@@ -79,6 +85,7 @@ const outcomeOf = (session: Session): string => {
 class Run {
   readonly tally: Tally = new Map()
   readonly findings: Finding[] = []
+  readonly stops: StopSearch
   readonly #world: World
   readonly #seed: number
   readonly #deadline: number
@@ -86,17 +93,20 @@ class Run {
 
   constructor(world: World, { seed, seconds }: FuzzOptions) {
     this.#world = world
+    this.stops = new StopSearch(world)
     this.#seed = seed
     this.#deadline = performance.now() + seconds * 1_000
   }
 
   async work(): Promise<void> {
     const { sessions, port } = this.#world
-    while (this.#goesOn()) {
+    while (this.goesOn()) {
       const session = new Session(planFor(this.#seed, this.#next))
       this.#next += 1
       sessions.add(session)
+      this.stops.begin(session.plan)
       this.#note(session, await play(port, session))
+      this.stops.end(session.plan)
       const outcome = outcomeOf(session)
       this.tally.set(outcome, (this.tally.get(outcome) ?? 0) + 1)
       const noted = session.faults.length
@@ -104,7 +114,7 @@ class Run {
     }
   }
 
-  #goesOn(): boolean {
+  readonly goesOn = (): boolean => {
     const { isRunning, faults } = this.#world
     const isClean = this.findings.length === 0 && faults.length === 0
     return isClean && isRunning() && performance.now() < this.#deadline

@@ -61,7 +61,8 @@ export const startWorld = async (random: Random, hostility: number) => {
       ...(log.includes('a request failed by a defect') ? ['a request failed by a defect'] : []),
     ]
   }
-  return { sessions, faults, port: proxy.port, isRunning: proxy.isRunning, stop }
+  const { port, pid } = proxy
+  return { sessions, faults, port, pid, isRunning: proxy.isRunning, stop }
 }
 
 export type World = Awaited<ReturnType<typeof startWorld>>

@@ -1,4 +1,5 @@
 /** A record → what was measured, what was allowed, and whether it is kept. Pure. */
+import { MAX_STOP_MS } from '../fixtures/stop-watch.ts'
 import { BREACHES, type Breach, type BreachKind } from './ledger.ts'
 import type { Scrapes } from './scrapes.ts'
 import type { LogWatch, Row } from './watch.ts'
@@ -28,6 +29,8 @@ export interface SoakRecord {
   readonly stuck: readonly string[]
   /** Before the load, and after it when connections have had the time to end. */
   readonly descriptors: { readonly before: number | undefined; readonly after: number | undefined }
+  /** Processor time of the main thread until it answered a probe, in ms; `undefined`: no /proc. */
+  readonly longestStop: number | undefined
   readonly scrapes: Pick<Scrapes, 'count' | 'worst' | 'faults' | 'promtool' | 'python' | 'cost'>
   readonly log: Pick<LogWatch, 'lines' | 'alarms' | 'leaks'> & {
     readonly levels: readonly (readonly [level: string, count: number])[]
@@ -60,6 +63,7 @@ export const judge = (record: SoakRecord): readonly Finding[] => {
     none('fatal lines, unhandled rejections', log.alarms.length),
     finding('end of the process', death ?? 'stopped', 'stopped', death === undefined),
     ...scrapes(record),
+    longestStop(record),
   ]
 }
 
@@ -149,6 +153,15 @@ const scrapes = ({ scrapes }: SoakRecord): readonly Finding[] => {
     ),
     finding('CPU of a scrape every 5 s', spent, limit, share < MAX_SCRAPE_SHARE),
   ]
+}
+
+/** Of all callers' requests at that time together, and of what they leave to be collected. */
+const MAX_SOAK_STOP_MS = 2 * MAX_STOP_MS
+
+const longestStop = ({ longestStop: longest }: SoakRecord): Finding => {
+  const measured = longest === undefined ? undefined : `${longest.toFixed(0)} ms`
+  const isKept = (longest ?? 0) <= MAX_SOAK_STOP_MS
+  return finding('longest stop of the event loop', measured, `≤ ${MAX_SOAK_STOP_MS} ms`, isKept)
 }
 
 interface Point {

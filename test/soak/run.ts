@@ -9,6 +9,7 @@ import { FaultCourse, type Fault } from '../fixtures/fault-course.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { startProxy, type Proxy } from '../fixtures/proxy-process.ts'
 import { createRandom } from '../fixtures/random.ts'
+import { StopWatch } from '../fixtures/stop-watch.ts'
 import { RotatedKey } from '../fixtures/rotated-key.ts'
 import { Api } from '../fixtures/scripted-api.ts'
 import { TokenServer } from '../fixtures/scripted-token-server.ts'
@@ -52,7 +53,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakRecord> => {
   const { proxy, tokenServer, api, ledger, key, log, scrapes } = parts
   const before = sampleProcess(proxy.pid)?.descriptors
   const startedAt = performance.now()
-  const { rows, stuck, stretches } = await suffer(parts, options)
+  const { rows, stuck, stretches, longestStop } = await suffer(parts, options)
   const { reloads, after } = await afterLoad(parts)
   const death = await proxy.stop()
   log.finish()
@@ -85,6 +86,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakRecord> => {
     tokenRequests: tokenServer.requests.length,
     stuck,
     descriptors: { before, after },
+    longestStop,
     scrapes,
     log: { lines: log.lines, levels: [...log.levels], alarms: log.alarms, leaks: log.leaks },
     death,
@@ -94,6 +96,8 @@ export const runSoak = async (options: SoakOptions): Promise<SoakRecord> => {
 const API_DELAY_MS = 15
 const CALM_MS = 2_500
 const SAMPLE_MS = 1_000
+/** Between probes of the event loop. */
+const PROBE_MS = 20
 /** For kept connections to end. */
 const CALM_DOWN_MS = 3_000
 
@@ -152,15 +156,20 @@ const suffer = async (parts: Parts, options: SoakOptions) => {
     },
   })
   const endWatch = watch(parts, timeline, options)
+  const stops = new StopWatch(proxy.port, proxy.pid)
   const signal = AbortSignal.timeout(options.minutes * 60_000)
-  for (let i = 0; !signal.aborted && proxy.isRunning(); i += 1) {
-    await course.suffer(FAULTS[i % FAULTS.length] as Fault, CALM_MS, signal)
+  const faults = async (): Promise<void> => {
+    for (let i = 0; !signal.aborted && proxy.isRunning(); i += 1) {
+      await course.suffer(FAULTS[i % FAULTS.length] as Fault, CALM_MS, signal)
+    }
   }
+  const longestStop = (await stops.during(faults(), PROBE_MS)) || undefined
+  stops.close()
   await course.recover()
   await callers.stop()
   course.end()
   await endWatch()
-  return { rows: timeline.rows, stuck: course.stuck, stretches: course.stretches }
+  return { rows: timeline.rows, stuck: course.stuck, stretches: course.stretches, longestStop }
 }
 
 const latencyOf = ({ action, method, status, startedAt, endedAt }: Call): number | undefined =>

@@ -70,6 +70,7 @@ const CLEAN: SoakRecord = {
   tokenRequests: 10,
   stuck: [],
   descriptors: { before: 22, after: 24 },
+  longestStop: 12,
   scrapes: { count: 48, worst: 9, faults: [], promtool: 'used', python: 'missing', cost: 2 },
   log: { lines: 24_000, levels: [['info', 24_000]], alarms: [], leaks: [] },
   death: undefined,
@@ -107,6 +108,7 @@ t.test('each thing that it is for makes it fail', async (t) => {
     [{ log: { ...log, alarms: ['x'] } }, ['fatal lines, unhandled rejections']],
     [{ death: 'did not stop in time' }, ['end of the process']],
     [{ scrapes: { ...scrapes, faults: ['x'] } }, ['faults in scrapes']],
+    [{ longestStop: 101 }, ['longest stop of the event loop']],
     [{ scrapes: { ...scrapes, cost: 50 } }, ['CPU of a scrape every 5 s']],
   ]
   for (const [changes, names] of cases) t.same(failed(changes), names)
