@@ -5,7 +5,7 @@
 import type { Logger } from 'pino'
 import { type Clock, elapsed, type Instant } from '../clock.ts'
 import { expiryUrgency, type Validity } from '../outbound/certificates.ts'
-import { adviceOn, type TokenFailure } from '../token/token-response.ts'
+import type { TokenFailure } from '../token/token-response.ts'
 import type { GrantOutcome } from '../token/token-source.ts'
 import type { Redactor } from './redaction.ts'
 
@@ -28,14 +28,16 @@ export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) =
   let logged: { readonly kind: string; readonly at: Instant } | undefined
 
   const logFailure = (failure: TokenFailure): void => {
-    const { kind, reason, description } = failure
+    const { kind, reason, description, remedy } = failure
     failures += 1
     const now = clock.now()
     if (logged?.kind === kind && elapsed(logged.at, now) < REPEAT_MS) return
     logged = { kind, at: now }
     const level = kind === 'rejected' || kind === 'misconfigured' ? 'error' : 'warn'
-    const advice = adviceOn(failure)
-    log[level]({ token_host: tokenHost, reason, description, advice, failures }, MESSAGES[kind])
+    log[level](
+      { token_host: tokenHost, reason, description, advice: remedy, failures },
+      MESSAGES[kind],
+    )
   }
 
   return (outcome: GrantOutcome): void => {

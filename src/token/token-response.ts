@@ -38,6 +38,8 @@ export interface TokenFailure {
   readonly reason: string
   /** The OAuth error that it was rejected with. */
   readonly code?: string
+  /** For the operator: what is to be done about this error. */
+  readonly remedy?: string
   /** What the server says about it: for what is redacted only, the server may repeat anything. */
   readonly description?: string
   /** Public: what callers are told beside the fact. */
@@ -66,34 +68,7 @@ export const publicFailure = (failure: TokenFailure, nextTry: number): Failure =
   }
 }
 
-/** What is to be done, by the OAuth error; `undefined`: nothing that the kind does not say. */
-export const adviceOn = ({ code = '' }: TokenFailure): string | undefined => ADVICE.get(code)
-
-const UNKNOWN_CLIENT = 'the key may have been deleted or replaced: create a new one and bind it'
-
-const ADVICE: ReadonlyMap<string, string> = new Map([
-  ['invalid_client', UNKNOWN_CLIENT],
-  // What UAA says instead.
-  ['unauthorized', UNKNOWN_CLIENT],
-  [
-    'unauthorized_client',
-    'the client is known, but may not use the grant client_credentials: look at the plan and the parameters of the service instance',
-  ],
-  [
-    'invalid_scope',
-    'the client may not have the scope: correct SKP_TOKEN_SCOPE or leave it out; the key need not be replaced',
-  ],
-  [
-    'unsupported_grant_type',
-    'the server does not know the grant client_credentials at this URL: compare the token URL with the key, and look at SKP_TOKEN_URL if it is set',
-  ],
-  [
-    'invalid_grant',
-    'the server does not accept what is sent with the grant: look at SKP_TOKEN_PARAMS if it is set, and whether the key belongs to this server',
-  ],
-])
-
-type OAuthError = Pick<TokenFailure, 'code' | 'description'>
+type OAuthError = Pick<TokenFailure, 'code' | 'remedy' | 'description'>
 
 const statusFailure = (
   { status, retryAfter }: TokenResponse,
@@ -173,13 +148,43 @@ const DEFAULT_LIFETIME_MS = 300_000
 /** Longer grants are treated as this long: harmless, and no timer overflows. */
 const MAX_LIFETIME_MS = 24 * 3_600_000
 
+const UNKNOWN_CLIENT = 'the key may have been deleted or replaced: create a new one and bind it'
+
+/** By the OAuth error, where there is more to say than the kind does. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ['invalid_client', UNKNOWN_CLIENT],
+  // What UAA says instead.
+  ['unauthorized', UNKNOWN_CLIENT],
+  [
+    'unauthorized_client',
+    'the client is known, but may not use the grant client_credentials: look at the plan and the parameters of the service instance',
+  ],
+  [
+    'invalid_scope',
+    'the client may not have the scope: correct SKP_TOKEN_SCOPE or leave it out; the key need not be replaced',
+  ],
+  [
+    'unsupported_grant_type',
+    'the server does not know the grant client_credentials at this URL: compare the token URL with the key, and look at SKP_TOKEN_URL if it is set',
+  ],
+  [
+    'invalid_grant',
+    'the server does not accept what is sent with the grant: look at SKP_TOKEN_PARAMS if it is set, and whether the key belongs to this server',
+  ],
+])
+
 /** RFC 6749 §5.2. Only what looks like a code is one: other servers call a phrase `error`. */
 const oauthError = (body = ''): OAuthError | undefined => {
   const { error, error_description: text } = parseFields(body) ?? {}
   if (typeof error !== 'string' || !/^[a-z][a-z_]{0,39}$/.test(error)) return undefined
   // Never shortened: half a secret would not be recognised as one.
   const plain = typeof text === 'string' && /^[\t\n\r\x20-\x7e]{1,500}$/.test(text)
-  return { code: error, ...(plain && { description: text.replaceAll(/\s+/g, ' ').trim() }) }
+  const remedy = REMEDIES.get(error)
+  return {
+    code: error,
+    ...(remedy !== undefined && { remedy }),
+    ...(plain && { description: text.replaceAll(/\s+/g, ' ').trim() }),
+  }
 }
 
 /** Seconds or an HTTP date (RFC 9110 §10.2.3) → ms from now, at most a minute. */

@@ -1,6 +1,5 @@
 import t from 'tap'
 import {
-  adviceOn,
   parseTokenResponse,
   publicFailure,
   type TokenResponse,
@@ -142,10 +141,16 @@ t.test('400, 401, 403: rejected, by an OAuth error with a code and words about i
   const code = 'invalid_client'
   for (const status of [400, 401, 403]) {
     const reason = `answered ${status} invalid_client`
-    const plain = failure('rejected', reason, { status, code })
+    const remedy = 'the key may have been deleted or replaced: create a new one and bind it'
+    const plain = failure('rejected', reason, { status, code, remedy })
     t.strictSame(parse({ status, body: `{"error":"${code}"}` }), plain)
     const body = JSON.stringify({ error: code, error_description: 'Bad\r\n credentials ' })
-    const described = failure('rejected', reason, { status, code, description: 'Bad credentials' })
+    const described = failure('rejected', reason, {
+      status,
+      code,
+      remedy,
+      description: 'Bad credentials',
+    })
     t.strictSame(parse({ status, body }), described)
     for (const unfit of ['', 7, 'x'.repeat(501), 'b\u00f6se', '\u001b[31m']) {
       const body = JSON.stringify({ error: code, error_description: unfit })
@@ -177,7 +182,7 @@ t.test('400, 401, 403 without an OAuth error: it was no token endpoint that refu
 
 const adviceFor = (error: string) => {
   const parsed = parse({ status: 401, body: JSON.stringify({ error }) })
-  return parsed.ok ? undefined : adviceOn(parsed.failure)
+  return parsed.ok ? undefined : parsed.failure.remedy
 }
 
 t.test('what is to be done depends on the error code', async (t) => {

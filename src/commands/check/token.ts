@@ -4,7 +4,7 @@ import { systemClock } from '../../clock.ts'
 import { asObject, type JsonObject } from '../../service-key/binding.ts'
 import type { ServiceKey } from '../../service-key/service-key.ts'
 import type { AccessToken } from '../../token/access-token.ts'
-import { adviceOn, type TokenFailure } from '../../token/token-response.ts'
+import type { TokenFailure } from '../../token/token-response.ts'
 import { EXIT } from '../process.ts'
 import type { Online } from './connection.ts'
 import { printable, type StepReport } from './report.ts'
@@ -74,13 +74,13 @@ const granted = (token: AccessToken): StepReport => {
 }
 
 const failed = (failure: TokenFailure): StepReport => {
-  const { kind, reason, status, code, description } = failure
+  const { kind, reason, status, code, description, remedy } = failure
   const said = description === undefined ? '' : ` ("${description}")`
   return {
     step: 'token',
     exitCode: kind === 'rejected' ? EXIT.credential : EXIT.tokenEndpoint,
     summary: 'there is no token',
-    problems: [`the token server ${reason}${said}; ${adviceOn(failure) ?? ADVICE[kind]}`],
+    problems: [`the token server ${reason}${said}; ${remedy ?? ADVICE[kind]}`],
     warnings: [],
     rows: [],
     data: { kind, status, code },
