@@ -93,8 +93,11 @@ export const METRICS: readonly MetricEntry[] = [
     'Requests that are not done, without probes.',
     ({ metrics }) => metrics.inFlight,
   ),
-  metric('token_requests_total', 'counter', 'Requests to the token server.', ({ metrics }) =>
-    by('outcome', metrics.tokenRequests),
+  metric(
+    'token_requests_total',
+    'counter',
+    'Requests to the token server. "rejected": the key in use, and nothing helps. "rejected_rescued": the key in use, but the previous one still gives tokens. "rejected_unused": a key that is only tried, or was replaced.',
+    ({ metrics }) => by('outcome', metrics.tokenRequests),
   ),
   metric(
     'token_expires_in_seconds',

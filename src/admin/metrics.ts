@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import { originOf } from '../errors.ts'
 import type { RequestContext } from '../proxy/request-context.ts'
 import type { TokenFailure } from '../token/token-response.ts'
-import type { TokenGrant } from '../token/token-source.ts'
+import type { CredentialRole, TokenGrant } from '../token/token-source.ts'
 import { Histogram, LabelledCounter, RequestTally } from './counters.ts'
 
 export class ProxyMetrics {
@@ -18,10 +18,14 @@ export class ProxyMetrics {
   readonly upstreamDuration = new Histogram(REQUEST_BOUNDS)
   /** Of whole attempts to get a token. */
   readonly tokenRefreshDuration = new Histogram(TOKEN_BOUNDS)
-  /** Exchanges with the token server. */
-  readonly tokenRequests = new LabelledCounter<'granted' | TokenFailure['kind']>([
+  /** Exchanges with the token server. Only `rejected` is about requests: see `tokenRejected`. */
+  readonly tokenRequests = new LabelledCounter<
+    'granted' | TokenFailure['kind'] | (typeof REJECTION)[CredentialRole]
+  >([
     'granted',
     'rejected',
+    'rejected_rescued',
+    'rejected_unused',
     'misconfigured',
     'rate_limited',
     'transient',
@@ -37,6 +41,11 @@ export class ProxyMetrics {
   readonly reloads = new LabelledCounter<'taken' | 'refused'>(['taken', 'refused'])
   /** By one of a few words, never by anything that a caller sent. */
   readonly denials = new LabelledCounter()
+
+  /** What a rejection means is known only after its second chance. */
+  tokenRejected(role: CredentialRole): void {
+    this.tokenRequests.add(REJECTION[role])
+  }
 
   requestBegan(): void {
     this.inFlight += 1
@@ -65,11 +74,12 @@ export class ProxyMetrics {
   }
 }
 
-/** @param grant one exchange with the token server each time */
+/** @param grant one exchange with the token server each time; its rejections are counted elsewhere */
 export const countedGrant = (grant: TokenGrant, metrics: ProxyMetrics): TokenGrant => ({
   async request(signal) {
     const outcome = await grant.request(signal)
-    metrics.tokenRequests.add(outcome.ok ? 'granted' : outcome.failure.kind)
+    const result = outcome.ok ? 'granted' : outcome.failure.kind
+    if (result !== 'rejected') metrics.tokenRequests.add(result)
     return outcome
   },
 })
@@ -83,6 +93,12 @@ export const timedGrant = (grant: TokenGrant, metrics: ProxyMetrics, clock: Cloc
     return outcome
   },
 })
+
+const REJECTION = {
+  in_use: 'rejected',
+  rescued: 'rejected_rescued',
+  unused: 'rejected_unused',
+} as const
 
 /** Seconds. Answers of OData services take between milliseconds and a minute. */
 const REQUEST_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]

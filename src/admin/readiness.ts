@@ -76,7 +76,7 @@ const tokenReason = ({ freshness, lastOutcome, idle }: TokenState): string | und
 const refusal = ({ refused }: KeyState): string | undefined =>
   refused === undefined
     ? undefined
-    : `the service key has changed, but cannot be used; the old one is kept: ${refused}`
+    : `the service key has changed, but cannot be used; the old key stays in use: ${refused}`
 
 /** Answered as they are written here and in no other spelling that a router takes for the same. */
 const PATHS = ['/-/live', '/-/ready'] as const

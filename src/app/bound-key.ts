@@ -8,9 +8,11 @@ import type { CredentialState } from '../admin/exposition.ts'
 import type { KeyState } from '../admin/readiness.ts'
 import { elapsed, type Instant } from '../clock.ts'
 import type { KeyView } from '../console/console-status.ts'
-import { tokenLog, watchCertificate } from '../logging/key-log.ts'
+import { reasonOf, secondsSince, tokenLog, watchCertificate } from '../logging/key-log.ts'
 import type { Route } from '../proxy/route.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
+import type { TokenFailure } from '../token/token-response.ts'
+import type { CredentialRole, GrantOutcome } from '../token/token-source.ts'
 import { KeySnapshot, type RoutedKeys, type SnapshotOptions } from './key-snapshot.ts'
 
 interface BoundKeyOptions extends SnapshotOptions {
@@ -24,10 +26,13 @@ interface BoundKeyOptions extends SnapshotOptions {
 
 export class BoundKey {
   readonly #options: BoundKeyOptions
+  readonly #tokenLog: ReturnType<typeof tokenLog>
   readonly #draining = new Map<KeySnapshot, () => void>()
   #snapshot: KeySnapshot
   #takenAt: Instant
-  #refused: string | undefined
+  #refusal: { readonly problem: string; readonly since: Instant } | undefined
+  /** Of the last key that was tried. */
+  #failure: TokenFailure | undefined
   #origin: string
   #asked = false
   #reloading: Promise<void> | undefined
@@ -36,6 +41,7 @@ export class BoundKey {
 
   constructor(options: BoundKeyOptions) {
     this.#options = options
+    this.#tokenLog = tokenLog(options)
     this.#takenAt = options.clock.now()
     this.#origin = options.reading.origin
     this.#snapshot = this.#createSnapshot(options.reading.keys)
@@ -47,7 +53,8 @@ export class BoundKey {
 
   state(): KeyState {
     const { source } = this.#options
-    return { name: source.name, token: this.#snapshot.tokens.state(), refused: this.#refused }
+    const refused = this.#refusal?.problem
+    return { name: source.name, token: this.#snapshot.tokens.state(), refused }
   }
 
   /** How old the key in use is, and how long its certificate lasts. */
@@ -117,19 +124,17 @@ export class BoundKey {
     const { keys } = reading
     const snapshot = this.#snapshot
     const known = snapshot.leadsWhere(keys)
-    if (known && snapshot.uses(keys)) {
-      this.#refused = undefined
-      return
-    }
+    if (known && snapshot.uses(keys)) return this.#endRefusal('is the one in use again')
+    this.#failure = undefined
     const adopted = known ? await snapshot.adopt(keys) : await this.#succeed(keys)
     if (this.#closed) return
-    if (!adopted) return this.#refuse('it yields no token')
-    this.#refused = undefined
+    if (!adopted) return this.#refuse('it yields no token', this.#failure)
     this.#takenAt = clock.now()
     this.#origin = reading.origin
     metrics.reloads.add('taken')
     this.#watchCertificate()
     log.info(`the service key has changed and is in use: ${reading.origin}`)
+    this.#endRefusal('can be used again')
   }
 
   /** Another token server or base URL: everything is built anew beside the old. */
@@ -153,12 +158,11 @@ export class BoundKey {
   }
 
   #createSnapshot(keys: RoutedKeys): KeySnapshot {
-    const { log, clock, redactor, reading } = this.#options
+    const { reading } = this.#options
     const options =
       reading.watch.length === 0 ? { ...this.#options, advice: ONLY_RESTART } : this.#options
-    const [{ key }] = keys
     const snapshot: KeySnapshot = new KeySnapshot(options, keys, {
-      onOutcome: tokenLog({ log, clock, tokenHost: key.tokenEndpoint.host, redactor }),
+      onOutcome: (outcome, role) => this.#observe(snapshot, outcome, role),
       // One that is still being tried must not wait for the reload that tries it.
       onRejected: async () => {
         if (snapshot === this.#snapshot) await this.reload()
@@ -167,16 +171,37 @@ export class BoundKey {
     return snapshot
   }
 
-  #refuse(problem: string): void {
-    const { log, metrics } = this.#options
-    if (problem !== this.#refused) {
-      metrics.reloads.add('refused')
-      log.error(
-        { reason: problem },
-        'the service key has changed, but cannot be used; the old one is kept',
-      )
+  #observe(snapshot: KeySnapshot, outcome: GrantOutcome, role: CredentialRole): void {
+    const replaced = this.#draining.has(snapshot)
+    const used = snapshot === this.#snapshot || (outcome.ok && !replaced)
+    const own = used ? role : 'unused'
+    if (!outcome.ok) {
+      if (outcome.failure.kind === 'rejected') this.#options.metrics.tokenRejected(own)
+      if (own === 'unused' && !replaced) this.#failure = outcome.failure
     }
-    this.#refused = problem
+    this.#tokenLog(snapshot.tokenHost, outcome, own)
+  }
+
+  /** @param failure of the token server, where that is the problem */
+  #refuse(what: string, failure?: TokenFailure): void {
+    const { log, metrics, clock } = this.#options
+    const problem = failure === undefined ? what : `${what}: the token server ${failure.reason}`
+    const { since = clock.now(), problem: told } = this.#refusal ?? {}
+    this.#refusal = { problem, since }
+    if (problem === told) return
+    metrics.reloads.add('refused')
+    log.warn(
+      { ...(failure && reasonOf(failure)), reason: problem },
+      'the service key has changed, but cannot be used; the old key stays in use',
+    )
+  }
+
+  #endRefusal(how: string): void {
+    const { log, clock } = this.#options
+    if (this.#refusal === undefined) return
+    const lasted_s = secondsSince(this.#refusal.since, clock)
+    log.info({ lasted_s }, `what is delivered as the service key ${how}`)
+    this.#refusal = undefined
   }
 
   #watchCertificate(): void {

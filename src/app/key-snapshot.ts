@@ -16,7 +16,7 @@ import { CachedTokenSource } from '../token/cached-token-source.ts'
 import { ClientCredentialsGrant } from '../token/client-credentials-grant.ts'
 import { advisedGrant, retryingGrant } from '../token/retrying-grant.ts'
 import { credentialFingerprint } from '../token/token-fetches.ts'
-import type { Credential, GrantOutcome } from '../token/token-source.ts'
+import type { Credential, CredentialRole, GrantOutcome } from '../token/token-source.ts'
 import type { Tracing } from '../tracing/trace-context.ts'
 
 interface KeyGrantOptions {
@@ -43,7 +43,7 @@ export interface SnapshotOptions extends KeyGrantOptions {
 export type RoutedKeys = readonly [RoutedKey, ...RoutedKey[]]
 
 interface SnapshotEvents {
-  readonly onOutcome: (outcome: GrantOutcome) => void
+  readonly onOutcome: (outcome: GrantOutcome, role: CredentialRole) => void
   readonly onRejected: () => Promise<void>
 }
 

@@ -6,50 +6,63 @@ import type { Logger } from 'pino'
 import { type Clock, elapsed, type Instant } from '../clock.ts'
 import { expiryUrgency, type Validity } from '../outbound/certificates.ts'
 import type { TokenFailure } from '../token/token-response.ts'
-import type { GrantOutcome } from '../token/token-source.ts'
+import type { CredentialRole, GrantOutcome } from '../token/token-source.ts'
 import type { Redactor } from './redaction.ts'
 
 interface TokenLogOptions {
   readonly log: Logger
   readonly clock: Clock
-  /** Shown with every failure: only the host, for a URL may hold more than the public may see. */
-  readonly tokenHost: string
   /** Learns every token, so that none can reach the log. */
   readonly redactor: Redactor
 }
 
 /**
- * The first failure of a kind at once, then once a minute, then the recovery.
+ * The first failure of a kind at once, then once a minute, then the recovery. An error is only what
+ * makes requests fail, now or soon; whoever tries a credential says what came of it.
  *
- * @returns an observer of fetch outcomes
+ * @returns an observer of fetch outcomes; of the token server only the host is shown, for a URL may
+ * hold more than the public may see
  */
-export const tokenLog = ({ log, clock, tokenHost, redactor }: TokenLogOptions) => {
+export const tokenLog = ({ log, clock, redactor }: TokenLogOptions) => {
   let failures = 0
-  let logged: { readonly kind: string; readonly at: Instant } | undefined
+  let since: Instant | undefined
+  let logged: { readonly message: string; readonly at: Instant } | undefined
 
-  const logFailure = (failure: TokenFailure): void => {
-    const { kind, reason, description, remedy } = failure
+  const logFailure = (token_host: string, failure: TokenFailure, role: CredentialRole): void => {
     failures += 1
     const now = clock.now()
-    if (logged?.kind === kind && elapsed(logged.at, now) < REPEAT_MS) return
-    logged = { kind, at: now }
-    const level = kind === 'rejected' || kind === 'misconfigured' ? 'error' : 'warn'
-    log[level](
-      { token_host: tokenHost, reason, description, advice: remedy, failures },
-      MESSAGES[kind],
-    )
+    since ??= now
+    const [level, message] = role === 'rescued' ? RESCUED : lineOf(failure)
+    if (logged?.message === message && elapsed(logged.at, now) < REPEAT_MS) return
+    logged = { message, at: now }
+    log[level]({ token_host, ...reasonOf(failure), failures }, message)
   }
 
-  return (outcome: GrantOutcome): void => {
-    if (!outcome.ok) return logFailure(outcome.failure)
+  return (token_host: string, outcome: GrantOutcome, role: CredentialRole): void => {
+    if (!outcome.ok) {
+      if (role !== 'unused') logFailure(token_host, outcome.failure, role)
+      return
+    }
     redactor.addToken(outcome.token.value)
-    const fields = { token_host: tokenHost, lifetime_s: outcome.token.lifetime / 1000 }
-    if (failures > 0) log.info({ ...fields, failures }, 'the token server gives tokens again')
-    else log.info(fields, 'token obtained')
+    const fields = { token_host, lifetime_s: outcome.token.lifetime / 1000 }
+    if (since === undefined || role === 'unused') return log.info(fields, 'token obtained')
+    const lasted_s = secondsSince(since, clock)
+    log.info({ ...fields, failures, lasted_s }, 'the token server gives tokens again')
     failures = 0
+    since = undefined
     logged = undefined
   }
 }
+
+/** Why there is no token, as fields of a line. What is `undefined` is not written. */
+export const reasonOf = (failure: TokenFailure) => ({
+  reason: failure.reason,
+  description: failure.description,
+  advice: failure.remedy,
+})
+
+export const secondsSince = (start: Instant, clock: Clock): number =>
+  Math.round(elapsed(start, clock.now()) / 1000)
 
 /**
  * Says that the client certificate of an X.509 key is about to expire: checks now and every hour.
@@ -87,13 +100,36 @@ export const tracingLog = (log: Logger, clock: Clock): ((reason: string) => void
   }
 }
 
-const MESSAGES = {
-  rejected:
-    'the token server rejects the credential of the service key; requests fail until a valid key is bound',
-  misconfigured: 'the token URL of the service key does not lead to a token endpoint',
-  rate_limited: 'the token server limits the rate of token requests',
-  transient: 'no token from the token server',
-} as const
+type Line = readonly [level: 'warn' | 'error', message: string]
+
+const RESCUED: Line = [
+  'warn',
+  'the token server rejects the credential of the service key; the previous key still gives tokens and stays in use',
+]
+
+const lineOf = ({ kind, code = 'invalid_client' }: TokenFailure): Line =>
+  kind === 'rejected' && !OF_THE_CREDENTIAL.has(code) ? REFUSED : LINES[kind]
+
+/** OAuth errors that another key can mend. */
+const OF_THE_CREDENTIAL: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized'])
+
+const REFUSED: Line = [
+  'error',
+  'the token server refuses what is asked of it for the service key; requests fail as soon as no token is left',
+]
+
+const LINES: Readonly<Record<TokenFailure['kind'], Line>> = {
+  rejected: [
+    'error',
+    'the token server rejects the credential of the service key; requests fail as soon as no token is left, until a valid key is bound',
+  ],
+  misconfigured: [
+    'error',
+    'the token URL of the service key does not lead to a token endpoint; requests fail as soon as no token is left',
+  ],
+  rate_limited: ['warn', 'the token server limits the rate of token requests'],
+  transient: ['warn', 'no token from the token server'],
+}
 
 const REPEAT_MS = 60_000
 

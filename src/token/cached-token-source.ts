@@ -9,6 +9,7 @@ import { OwnAnswers, RenewalLimit, RenewalTimer } from './renewal.ts'
 import { type FetchSchedule, TokenFetches } from './token-fetches.ts'
 import type {
   Credential,
+  CredentialRole,
   GrantOutcome,
   Refusal,
   TokenOutcome,
@@ -26,7 +27,7 @@ interface CachedTokenSourceOptions {
   /** How long a caller waits for a token at most, in ms. */
   readonly waitLimit: number
   /** Told of the outcome of every fetch. */
-  readonly onOutcome: (outcome: GrantOutcome) => void
+  readonly onOutcome: (outcome: GrantOutcome, role: CredentialRole) => void
   /** Asked when the credential in use is rejected: there may be a new one to replace it by. */
   readonly onRejected?: () => Promise<void>
 }
@@ -58,7 +59,8 @@ export class CachedTokenSource implements TokenSource {
     this.#fetches = new TokenFetches({
       clock,
       random,
-      onOutcome,
+      onOutcome: (outcome, credential, rescued) =>
+        onOutcome(outcome, rescued ? 'rescued' : this.#roleOf(credential, outcome)),
       signal: this.#stopped.signal,
       secondChance: (credential) => this.#secondChance(credential),
       onSettled: (credential, due) => {
@@ -248,6 +250,12 @@ export class CachedTokenSource implements TokenSource {
     this.#timer.arm(due)
   }
 
+  /** A new credential is in use from its first token on. */
+  #roleOf(credential: Credential, { ok }: GrantOutcome): CredentialRole {
+    const taken = ok && !this.#previous.is(credential)
+    return taken || credential === this.#credential ? 'in_use' : 'unused'
+  }
+
   #renewInBackground(): void {
     if (this.#stopped.signal.aborted) return
     const wait = this.#schedule.background(this.#options.clock.now())
@@ -303,6 +311,10 @@ class PreviousCredential {
 
   keep(credential: Credential): void {
     this.#kept = { credential, since: this.#clock.now() }
+  }
+
+  is(credential: Credential): boolean {
+    return this.#kept?.credential === credential
   }
 
   /** @returns `undefined`: there is none, it is too old, or gives no token either */

@@ -18,8 +18,8 @@ interface TokenFetchesOptions {
   readonly random: () => number
   /** Ends what is under way. */
   readonly signal: AbortSignal
-  /** Told how every fetch ended, before a second chance. */
-  readonly onOutcome: (outcome: GrantOutcome) => void
+  /** Told how every fetch ended, and whether a second chance has brought a token all the same. */
+  readonly onOutcome: (outcome: GrantOutcome, credential: Credential, rescued: boolean) => void
   /** A rejected credential may have a second chance; `undefined`: it has none. */
   readonly secondChance: (credential: Credential) => Promise<AccessToken | undefined>
   /** @param due ms until the next fetch for this credential */
@@ -77,9 +77,9 @@ export class TokenFetches {
     schedule.started(clock.now())
     const outcome = await credential.grant.request(signal)
     if (signal.aborted) return undefined
-    onOutcome(outcome)
-    if (outcome.ok || outcome.failure.kind !== 'rejected') return this.#settle(credential, outcome)
-    const token = await secondChance(credential)
+    const rejected = !outcome.ok && outcome.failure.kind === 'rejected'
+    const token = rejected ? await secondChance(credential) : undefined
+    onOutcome(outcome, credential, token !== undefined)
     return this.#settle(credential, token === undefined ? outcome : { ok: true, token })
   }
 

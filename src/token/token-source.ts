@@ -73,6 +73,12 @@ export interface Credential {
   readonly cacheKey: string
 }
 
+/**
+ * What a fetch means for requests: they depend on the credential `in_use`. `rescued`: it was rejected,
+ * but the previous one has given a token. `unused`: of a credential that is only tried, or was replaced.
+ */
+export type CredentialRole = 'in_use' | 'rescued' | 'unused'
+
 export type GrantOutcome =
   | { readonly ok: true; readonly token: AccessToken }
   | { readonly ok: false; readonly failure: TokenFailure }

@@ -169,6 +169,7 @@ t.test('requests for tokens, one by one and as attempts', async (t) => {
   const outcomes: GrantOutcome[] = [
     { ok: false, failure: { kind: 'transient', reason: 'x' } },
     { ok: true, token },
+    { ok: false, failure: { kind: 'rejected', reason: 'x' } },
   ]
   const grant = countedGrant({ request: async () => outcomes.shift() as GrantOutcome }, metrics)
   const attempt = timedGrant(
@@ -186,6 +187,13 @@ t.test('requests for tokens, one by one and as attempts', async (t) => {
   t.equal(await value('token_requests_total{outcome="transient"}'), 1)
   t.equal(await value('token_requests_total{outcome="granted"}'), 1)
   t.equal(await value('token_requests_total{outcome="rejected"}'), 0, 'there from the start')
+  await grant.request(new AbortController().signal)
+  t.equal(await value('token_requests_total{outcome="rejected"}'), 0, 'not known yet')
+  metrics.tokenRejected('in_use')
+  for (const role of ['rescued', 'unused'] as const) metrics.tokenRejected(role)
+  for (const outcome of ['rejected', 'rejected_rescued', 'rejected_unused']) {
+    t.equal(await value(`token_requests_total{outcome="${outcome}"}`), 1, outcome)
+  }
   t.equal(await value('token_refresh_duration_seconds_count'), 1)
   t.equal(await value('token_refresh_duration_seconds_sum'), 0.3)
 })

@@ -80,6 +80,8 @@ t.test('several keys', async (t) => {
 t.test('a new key that cannot be used is told of, while the old one works', async (t) => {
   t.strictSame(readinessOfAll('running', [{ name: 'a', token: TOKEN, refused: 'no "url"' }]), {
     ready: true,
-    reasons: ['the service key has changed, but cannot be used; the old one is kept: no "url"'],
+    reasons: [
+      'the service key has changed, but cannot be used; the old key stays in use: no "url"',
+    ],
   })
 })

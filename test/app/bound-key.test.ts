@@ -13,7 +13,11 @@ const startTokens = async (t: Test, secrets: readonly string[]) => {
   let nth = 0
   const server = await startServer(t, (request, response) => {
     const secret = new URLSearchParams(request.body.toString()).get('client_secret') ?? ''
-    if (!valid.has(secret)) return void response.writeHead(401).end('{"error":"invalid_client"}')
+    if (!valid.has(secret)) {
+      const error_description = `No client with ${secret}`
+      const body = JSON.stringify({ error: 'invalid_client', error_description })
+      return void response.writeHead(401).end(body)
+    }
     nth += 1
     response.end(JSON.stringify({ access_token: `${secret}-token-${nth}`, expires_in: 43_200 }))
   })
@@ -117,7 +121,7 @@ t.test('a key that is replaced on disk', async (t) => {
     await proxy.get()
     for (const [delivered, reason] of [
       [{ ok: false, reason: 'invalid', problems: ['a', 'b'] }, 'a; b'],
-      [reading('wrong-secret'), 'it yields no token'],
+      [reading('wrong-secret'), 'it yields no token: the token server answered 401 invalid_client'],
     ] as const) {
       proxy.deliver(delivered as Delivered)
       proxy.reload()
@@ -129,6 +133,21 @@ t.test('a key that is replaced on disk', async (t) => {
       t.equal(state.status, 'UP', reason)
       t.equal(await proxy.get(), '200 old-secret-token-1')
     }
+    t.match(
+      proxy.log.filter(({ msg }) => REFUSED.test(String(msg))),
+      [
+        { level: 'warn', reason: 'a; b', msg: /the old key stays in use$/ },
+        {
+          level: 'warn',
+          reason: 'it yields no token: the token server answered 401 invalid_client',
+          description: 'No client with [redacted]',
+          advice: /create a new one/,
+        },
+      ],
+    )
+    const counts = (await call(adminPort, { path: '/metrics' })).body.toString()
+    t.match(counts, /token_requests_total\{outcome="rejected"\} 0\n/)
+    t.match(counts, /token_requests_total\{outcome="rejected_unused"\} 1\n/)
     t.notMatch(JSON.stringify(proxy.log), /wrong-secret|old-secret/)
     tokens.valid.add('wrong-secret')
     proxy.reload()
@@ -140,9 +159,51 @@ t.test('a key that is replaced on disk', async (t) => {
     proxy.deliver(reading('wrong-secret'))
     proxy.reload()
     while ((await proxy.readiness()).reasons !== undefined) await new Promise(setImmediate)
+    t.match(
+      proxy.log.filter(({ lasted_s }) => lasted_s !== undefined),
+      [
+        { level: 'info', msg: 'what is delivered as the service key can be used again' },
+        { level: 'info', msg: 'what is delivered as the service key is the one in use again' },
+      ],
+      'the end is told, too',
+    )
+    t.same(
+      proxy.log.filter(({ level }) => level === 'error'),
+      [],
+      'no request has failed',
+    )
     const metrics = (await call(adminPort, { path: '/metrics' })).body.toString()
     t.match(metrics, /credential_reloads_total\{outcome="refused"\} 3\n/)
     t.match(metrics, /credential_reloads_total\{outcome="taken"\} 1\n/)
+  })
+
+  t.test('that is rejected later on raises no alarm while the old one still helps', async (t) => {
+    const tokens = await startTokens(t, ['old-secret', 'new-secret'])
+    const refused = new Set<string>()
+    const api = await startServer(t, (request, response) => {
+      const token = String(request.headers.authorization).replace('Bearer ', '')
+      response.writeHead(refused.has(token) ? 401 : 200, { 'x-token': token }).end('{}')
+    })
+    const reading = (secret: string) => readingOf(tokens.endpoint, { '': api.url }, options(secret))
+    const adminPort = await freePort()
+    const settings = { SKP_ADMIN_PORT: String(adminPort) }
+    const proxy = await start(t, reading('old-secret'), settings)
+    await proxy.get()
+    proxy.deliver(reading('new-secret'))
+    proxy.reload()
+    await proxy.logged(TAKEN_OVER)
+    refused.add('old-secret-token-1')
+    t.equal(await proxy.get(), '200 new-secret-token-2')
+    refused.add('new-secret-token-2')
+    tokens.valid.delete('new-secret')
+    t.equal(await proxy.get(), '200 old-secret-token-3')
+    t.match(
+      proxy.log.filter(({ level, type }) => type !== 'request' && level !== 'info'),
+      [{ level: 'warn', msg: /the previous key still gives tokens and stays in use/ }],
+    )
+    const counts = (await call(adminPort, { path: '/metrics' })).body.toString()
+    t.match(counts, /token_requests_total\{outcome="rejected"\} 0\n/)
+    t.match(counts, /token_requests_total\{outcome="rejected_rescued"\} 1\n/)
   })
 
   t.test('is read once more where it changes again meanwhile', async (t) => {
@@ -216,6 +277,10 @@ t.test('a key that is replaced on disk', async (t) => {
     proxy.reload()
     await proxy.logged(REFUSED)
     t.equal(await proxy.get(), '200 a-secret-token-1')
+    t.match(
+      proxy.log.filter(({ level }) => level === 'warn' || level === 'error'),
+      [{ level: 'warn', reason: /answered 401 without an OAuth error$/ }],
+    )
   })
 })
 

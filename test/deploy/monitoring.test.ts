@@ -1,8 +1,13 @@
 /** Alerts and dashboard: rules that promtool has tried, and no expression about a metric that is not there. */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import { SERIES_NAMES } from '../../src/admin/exposition.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { call } from '../fixtures/http-client.ts'
+import { readingOf, startProxy } from '../fixtures/proxy.ts'
+import { startServer } from '../fixtures/recording-server.ts'
 import { missing, run } from './tools.ts'
 
 const ALERTS = 'helm/service-key-proxy/files/alerts.yaml'
@@ -117,6 +122,99 @@ t.test(
     }
   },
 )
+
+/** What a scrape says of the proxy itself: series and value. */
+const samplesOf = (page: string) =>
+  new Map(
+    [...page.matchAll(/^(service_key_proxy_\w+)(?:\{(.*)\})? (\S+)$/gm)].map(
+      ([, name, labels = '', value]) => [
+        `${name}{${[labels, 'instance="a",job="j",namespace="n"'].filter(Boolean).join()}}`,
+        Number(value),
+      ],
+    ),
+  )
+
+/** Scrapes of a real proxy, before and after it was given a key that yields no token. */
+const scrapeBadRotation = async (t: Test) => {
+  const tokens = await startServer(t, (request, response) => {
+    const isGood = request.body.toString().includes('client_secret=good-secret')
+    response.writeHead(isGood ? 200 : 401)
+    response.end(isGood ? '{"access_token":"t","expires_in":43199}' : '{"error":"unauthorized"}')
+  })
+  const api = await startServer(t, (_request, response) => response.end('{}'))
+  const watch = [{ directory: t.testdir() }]
+  const reading = (clientSecret: string) =>
+    readingOf(`${tokens.url}/oauth/token`, { '': api.url }, { clientSecret, watch })
+  let delivered = reading('good-secret')
+  const adminPort = await freePort()
+  const { app, port, log } = await startProxy(t, {
+    sources: [{ name: 'intas', read: () => delivered }],
+    settings: { SKP_ADMIN_PORT: String(adminPort) },
+  })
+  const get = async () => t.match(await call(port, { path: '/x' }), { status: 200 })
+  const scrape = async () =>
+    samplesOf((await call(adminPort, { path: '/metrics' })).body.toString())
+  await get()
+  const before = await scrape()
+  delivered = reading('wrong-secret')
+  app.reload()
+  while (!log.some(({ level }) => level === 'warn')) await new Promise(setImmediate)
+  await get()
+  return { before, after: await scrape() }
+}
+
+/** What is expected of an alert of that instance. */
+const at = (alertname: string, minutes: number) => ({
+  eval_time: `${minutes}m`,
+  alertname,
+  exp_alerts:
+    alertname === 'ServiceKeyProxyReloadFailed' && minutes > 10
+      ? [
+          {
+            exp_labels: {
+              severity: 'warning',
+              instance: 'a',
+              job: 'j',
+              namespace: 'n',
+              outcome: 'refused',
+            },
+            exp_annotations: {
+              summary: 'service-key-proxy a was given a service key that it cannot use',
+              description: 'The old key stays in use until it is revoked.',
+              runbook: 'docs/operations.md#servicekeyproxyreloadfailed',
+            },
+          },
+        ]
+      : [],
+})
+
+t.test('of a key that yields no token while the old one serves', async (t) => {
+  const { before, after } = await scrapeBadRotation(t)
+  const grown = [...after].filter(([series, value]) => value > (before.get(series) ?? 0))
+  const counted = (name: string, outcome: string) =>
+    grown.some(([series]) => series.startsWith(`service_key_proxy_${name}{outcome="${outcome}"`))
+
+  t.test('the metrics tell, apart from rejections of the key in use', async (t) => {
+    t.ok(counted('token_requests_total', 'rejected_unused'))
+    t.ok(counted('credential_reloads_total', 'refused'))
+    t.notOk(counted('token_requests_total', 'rejected'))
+  })
+
+  t.test('nothing fires but the warning', { skip: missing('promtool') }, async (t) => {
+    const input_series = [...after].map(([series, value]) => ({
+      series,
+      values: `${before.get(series) ?? 0}+0x20 ${value}+0x40`,
+    }))
+    const alert_rule_test = [9, 12, 20].flatMap((minutes) =>
+      alerts.map(({ alert }) => at(alert, minutes)),
+    )
+    const file = `${t.testdir()}/rotation.json`
+    const tests = [{ interval: '30s', input_series, alert_rule_test }]
+    writeFileSync(file, JSON.stringify({ rule_files: [resolve(ALERTS)], tests }))
+    const { status, stdout, stderr } = run('promtool', ['test', 'rules', file])
+    t.equal(status, 0, stdout + stderr)
+  })
+})
 
 t.test(
   'Prometheus understands every query of the dashboard',

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/logging/logger.ts'
 import { Redactor } from '../../src/logging/redaction.ts'
 import { createAccessToken } from '../../src/token/access-token.ts'
 import type { TokenFailure } from '../../src/token/token-response.ts'
-import type { GrantOutcome } from '../../src/token/token-source.ts'
+import type { CredentialRole, GrantOutcome } from '../../src/token/token-source.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 
 const START = { monotonic: 0, wall: 0 }
@@ -27,7 +27,9 @@ const open = async () => {
   const redactor = new Redactor()
   const log = await createLogger({ level: 'info', format: 'json', destination })
   const clock = new ManualClock()
-  const observe = tokenLog({ log, clock, tokenHost: 'acme.example', redactor })
+  const tell = tokenLog({ log, clock, redactor })
+  const observe = (outcome: GrantOutcome, role: CredentialRole = 'in_use') =>
+    tell('acme.example', outcome, role)
   return { observe, log, clock, records, redactor }
 }
 
@@ -84,19 +86,74 @@ t.test('the first failure is told at once, then one a minute, with their number'
 })
 
 t.test('the recovery is told, and the next failure is a first one again', async (t) => {
-  const { observe, records } = await open()
+  const { observe, clock, records } = await open()
   observe(failed())
+  await clock.advance(30_000)
   observe(failed())
+  await clock.advance(60_000)
   observe(GRANTED)
   observe(GRANTED)
   observe(failed())
   t.match(records, [
     { failures: 1 },
-    { level: 'info', msg: 'the token server gives tokens again', failures: 2, lifetime_s: 3600 },
+    {
+      level: 'info',
+      msg: 'the token server gives tokens again',
+      failures: 2,
+      lifetime_s: 3600,
+      lasted_s: 90,
+    },
     { msg: 'token obtained' },
     { level: 'warn', failures: 1 },
   ])
   t.equal(records.length, 4)
+})
+
+t.test('what is rejected is told with the words of the server and what helps', async (t) => {
+  const messages = {
+    invalid_client: /rejects the credential.*until a valid key is bound/,
+    invalid_scope: /refuses what is asked of it/,
+  }
+  for (const [code, msg] of Object.entries(messages)) {
+    const { observe, records } = await open()
+    const reason = `answered 400 ${code}`
+    const [description, remedy] = ['Not for you', 'Ask somebody']
+    observe({ ok: false, failure: { kind: 'rejected', reason, code, description, remedy } })
+    t.match(records, [{ level: 'error', msg, reason, description, advice: remedy }])
+  }
+})
+
+t.test('a rejection that the previous key makes up for is a warning, and no success', async (t) => {
+  const { observe, clock, records } = await open()
+  for (let renewal = 0; renewal < 3; renewal += 1) {
+    observe(GRANTED, 'unused')
+    observe(failed('rejected'), 'rescued')
+    await clock.advance(20_000)
+  }
+  observe(failed('rejected'))
+  observe(GRANTED)
+  t.match(
+    records.filter(({ msg }) => msg !== 'token obtained'),
+    [
+      { level: 'warn', msg: /the previous key still gives tokens and stays in use/, failures: 1 },
+      { level: 'error', msg: /requests fail as soon as no token is left/, failures: 4 },
+      { level: 'info', msg: 'the token server gives tokens again', failures: 4, lasted_s: 60 },
+    ],
+  )
+})
+
+t.test('a key that is not in use makes no line of failure, and ends none', async (t) => {
+  const { observe, records } = await open()
+  observe(failed('rejected'), 'unused')
+  t.same(records, [])
+  observe(failed('transient'))
+  observe(GRANTED, 'unused')
+  observe(GRANTED)
+  t.match(records, [
+    { level: 'warn' },
+    { msg: 'token obtained' },
+    { msg: 'the token server gives tokens again', failures: 1 },
+  ])
 })
 
 const HOUR_MS = 3_600_000
