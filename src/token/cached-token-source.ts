@@ -202,8 +202,10 @@ export class CachedTokenSource implements TokenSource {
     const isAllowed = this.#renewals.allows(token, ageOf(token, now), now)
     if (isAllowed) schedule.expedite()
     if (schedule.remembered(now) > 0) return true
-    if (isAllowed) void this.#fetches.fetch(this.#credential)
-    return isAllowed
+    // After a failure another fetch is due anyway.
+    if (!isAllowed && schedule.failure === undefined) return false
+    void this.#fetches.fetch(this.#credential)
+    return true
   }
 
   async #renewed(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {

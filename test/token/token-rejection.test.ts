@@ -104,6 +104,22 @@ t.test('a rejected token', async (t) => {
     t.equal(inHand().value, 'token-3')
   })
 
+  t.test('is renewed by who meets a 401 when the timer is late after a failure', async (t) => {
+    const { clock, grant, source, inHand } = await create(t)
+    rejectIn(source, inHand())
+    await settle()
+    grant.fail()
+    await settle()
+    clock.jumpWall(1_500)
+    const refusal = rejectIn(source, inHand())
+    t.equal(refusal.isCurable, true, 'though none may be forced')
+    const waiting = source.acquire(undefined, refusal)
+    await settle()
+    t.equal(grant.requests, 3)
+    grant.grant(HOUR)
+    t.match(await waiting, { token: { value: 'token-3' } })
+  })
+
   t.test('does not break into the waiting time after a failure', async (t) => {
     const { clock, grant, source, inHand } = await create(t, { seconds: 300 })
     await clock.advance(90_000)
