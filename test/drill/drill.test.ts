@@ -142,14 +142,8 @@ const FAULTY: readonly (readonly [ViolationKind, string, Partial<RunRecord>])[] 
   ['duplicate write', 'applied twice', { arrivals: [READ_ARRIVAL, WRITE_ARRIVAL, WRITE_ARRIVAL] }],
   [
     'write sent twice',
-    'after a 401',
-    {
-      arrivals: [
-        READ_ARRIVAL,
-        { ...WRITE_ARRIVAL, token: 'revoked', applied: false },
-        WRITE_ARRIVAL,
-      ],
-    },
+    'after something else than a 401',
+    { arrivals: [READ_ARRIVAL, { ...WRITE_ARRIVAL, applied: false }, WRITE_ARRIVAL] },
   ],
   [
     'refused but applied',
@@ -168,10 +162,18 @@ const FAULTY: readonly (readonly [ViolationKind, string, Partial<RunRecord>])[] 
   ],
   [
     'revoked token',
-    'a second after its rejection',
-    { arrivals: [{ ...REVOKED, id: 'r0', at: 1000 }, REVOKED, READ_ARRIVAL, WRITE_ARRIVAL] },
+    'a second after its rejection, and there is another one',
+    {
+      grants: [GRANT, { ...LATER, askedAt: 1000, grantedAt: 1005 }],
+      arrivals: [{ ...REVOKED, id: 'r0', at: 1000 }, REVOKED, READ_ARRIVAL, WRITE_ARRIVAL],
+    },
   ],
-  ['too many replays', 'two', { arrivals: [REVOKED, REVOKED, READ_ARRIVAL, WRITE_ARRIVAL] }],
+  [
+    'too many replays',
+    'six',
+    { arrivals: [...Array.from({ length: 6 }, () => REVOKED), READ_ARRIVAL, WRITE_ARRIVAL] },
+  ],
+  ['too many replays', 'of an answer', { arrivals: [READ_ARRIVAL, READ_ARRIVAL, WRITE_ARRIVAL] }],
   ['token requests at once', 'two', { tokenRequests: [{ ...ASKED, endedAt: 7000 }, ASKED_AGAIN] }],
   [
     'too many token requests',
@@ -208,6 +210,15 @@ t.test('a clean record passes', async (t) => {
   t.equal(verdict(CLEAN, []), 'verdict: ok; 0 of 1 reads failed while a usable token existed\n')
   t.match(table(CLEAN), /^fault +20\.0 +2 +2 +- +10 +2 +0$/m)
 })
+
+t.test(
+  'what is sent again after a 401 passes, and a dead token while there is no other',
+  async (t) => {
+    const refused = { ...WRITE_ARRIVAL, token: 'revoked', applied: false } as const
+    const arrivals = [{ ...REVOKED, id: 'r0', at: 1000 }, REVOKED, refused, READ_ARRIVAL]
+    t.same(judge({ ...CLEAN, arrivals: [...arrivals, WRITE_ARRIVAL] }), [])
+  },
+)
 
 t.test('what a fault excuses passes', async (t) => {
   const revoked = { ...GRANT, revokedAt: 1000 }

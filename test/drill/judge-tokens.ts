@@ -17,7 +17,8 @@ export interface TokenRecord {
 export const TOKEN_BREACHES = {
   'expired token': 'the API was shown a token after its end',
   'malformed token': 'the API was shown something that nobody granted',
-  'revoked token': 'the API was shown a token again that it had rejected before',
+  'revoked token':
+    'the API was shown a token again that it had rejected, although there was a later one',
   'token requests at once': 'the token server was asked twice at the same time',
   'too many token requests': 'the token server was asked earlier than the gaps allow',
 } as const
@@ -46,7 +47,7 @@ const MAX_TRIES = 3
 const ATTEMPT_LIMIT_MS = 8_000
 
 /** A request takes its token when it begins; it may have to queue for a connection after that. */
-const judgeArrivals = ({ arrivals, calls }: TokenRecord): Breach[] => {
+const judgeArrivals = ({ arrivals, calls, grants }: TokenRecord): Breach[] => {
   const startedAt = new Map(calls.map((call) => [call.id, call.startedAt]))
   const rejectedAt = new Map<string, number>()
   const judge = ({ token, presented, at, id }: Arrival): Breach[] => {
@@ -57,12 +58,18 @@ const judgeArrivals = ({ arrivals, calls }: TokenRecord): Breach[] => {
     }
     const rejected = rejectedAt.get(presented) ?? at
     rejectedAt.set(presented, rejected)
-    const since = (startedAt.get(id) ?? at) - rejected
+    const since = (startedAt.get(id) ?? at) - Math.max(rejected, replacedAt(presented, grants))
     return since > REVOCATION_SLACK_MS
       ? [{ kind: 'revoked token', at, detail: `with ${id}, begun ${Math.round(since)} ms later` }]
       : []
   }
   return arrivals.flatMap(judge)
+}
+
+/** When there was a later one; until then nobody has a better one. */
+const replacedAt = (value: string, grants: readonly Grant[]): number => {
+  const index = grants.findIndex((grant) => grant.value === value)
+  return grants[index + 1]?.grantedAt ?? Infinity
 }
 
 /**

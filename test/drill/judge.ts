@@ -10,6 +10,7 @@ import {
 import type { Call } from '../fixtures/caller.ts'
 import type { Stretch } from '../fixtures/fault-course.ts'
 import { isWriting, statusFor, type Arrival } from '../fixtures/scripted-api.ts'
+import { usableUntil } from '../fixtures/scripted-token-server.ts'
 import { judgeTokens, TOKEN_BREACHES, type TokenRecord } from './judge-tokens.ts'
 
 /** What a drill writes down. */
@@ -137,7 +138,7 @@ const judgePassedAnswer = (call: Call, run: RunRecord): Violation[] => {
     return [tell('wrong answer', call, fault)]
   }
   const isQuick = call.endedAt - call.startedAt < WAITING_MS
-  if (isQuick || isWriting(call.method) || !hadToken(call, run.grants)) return []
+  if (isQuick || isWriting(call.method) || !hadToken(call, run.grants, usableUntil)) return []
   return waitedFor(run.log, call)
     ? [tell('waited read', call, 'a usable token existed all the time')]
     : []

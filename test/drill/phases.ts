@@ -23,8 +23,8 @@ export const PHASES: readonly Fault[] = [
     tokens: 'down',
     ...UNAVAILABLE,
   },
-  // A read is replayed, a write has to be sent again by its caller.
-  { name: 'API revokes tokens', seconds: 2.5, does: 'revoke', writes: ['token_refreshed_retry'] },
+  // Reads and small writes are replayed: nobody may notice.
+  { name: 'API revokes tokens', seconds: 2.5, does: 'revoke' },
   // Slower than the rest of the token's life: callers wait, nobody is refused.
   { name: 'token server slow', seconds: 3.5, tokenAge: 5, tokens: 'slow' },
   {
@@ -56,7 +56,6 @@ export const PHASES: readonly Fault[] = [
     tokens: 'down',
     does: 'revoke',
     ...UNAVAILABLE,
-    writes: ['token_refreshed_retry'],
   },
   // Reads are sent again on a new connection; what became of a write nobody knows.
   { name: 'API resets connections', seconds: 4, api: 'flaps', writes: ['upstream_reset'] },

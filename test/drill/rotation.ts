@@ -1,5 +1,5 @@
 /**
- * Rotations and three hard cases, under load: the key lies in a folder that is swapped as the kubelet
+ * Rotations and hard cases, under load: the key lies in a folder that is swapped as the kubelet
  * does, and the proxy finds it by SERVICE_BINDING_ROOT. Then what that must not do to callers.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -59,7 +59,7 @@ export const runRotation = async (options: RotationOptions): Promise<RotationRec
   })
   const load = new Load({ port: proxy.port, perSecond, random: createRandom(seed) })
   await sleep(WARM_UP_MS)
-  const steps = await rotate(key, options)
+  const steps = await rotate(key, tokenServer, options)
   await load.stop()
   const death = await proxy.stop()
   await tokenServer.close()
@@ -113,6 +113,7 @@ export const rotationTable = ({ type, steps, calls, asked }: RotationRecord): st
 /** Longer than the drill: nothing but a rotation causes a new token. */
 const LIFETIME_S = 3_600
 const SETTLE_MS = 500
+const POLL_MS = 5
 const WARM_UP_MS = 500
 
 /** A token dies with its credential, as where a binding is deleted together with its tokens. */
@@ -136,7 +137,11 @@ const startServers = async (key: RotatedKey, { authority, seed }: RotationOption
   return { tokenServer, api, writes, nakedIds }
 }
 
-const rotate = async (key: RotatedKey, { rotations, onStep }: RotationOptions) => {
+const rotate = async (
+  key: RotatedKey,
+  tokenServer: TokenServer,
+  { rotations, onStep }: RotationOptions,
+) => {
   const steps: { readonly name: string; readonly startedAt: number }[] = []
   const begin = (name: string): void => {
     steps.push({ name, startedAt: performance.now() })
@@ -152,6 +157,10 @@ const rotate = async (key: RotatedKey, { rotations, onStep }: RotationOptions) =
   const endOld = await key.replace()
   endOld()
   await sleep(OVERLAP_MS)
+  for (const later of [OVERLAP_MS, 0]) {
+    begin(later > 0 ? 'all revoked later' : 'all revoked at once')
+    await revokeAll(key, tokenServer, later)
+  }
   begin('broken new one')
   key.spoil()
   await sleep(OVERLAP_MS)
@@ -160,6 +169,21 @@ const rotate = async (key: RotatedKey, { rotations, onStep }: RotationOptions) =
   await sleep(OVERLAP_MS)
   await overlap()
   return steps
+}
+
+/** The old credential ends, and every token with it, those of the new one too. @param later ms */
+const revokeAll = async (
+  key: RotatedKey,
+  tokenServer: TokenServer,
+  later: number,
+): Promise<void> => {
+  const before = tokenServer.grants.length
+  const endOld = await key.replace()
+  while (tokenServer.grants.length === before) await sleep(POLL_MS)
+  await sleep(later)
+  endOld()
+  tokenServer.revokeAll()
+  await sleep(OVERLAP_MS)
 }
 
 const isAnswered = ({ status = 0 }: Call): boolean => status >= 200 && status < 300
