@@ -11,12 +11,13 @@ import Fastify, {
 } from 'fastify'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import { hostGuard } from '../policy/caller-guard.ts'
 import type { Exposition } from './exposition.ts'
 import { type Readiness, readyBody } from './readiness.ts'
 
 export interface AdminOptions {
-  /** Address that is listened on. */
-  readonly host: string
+  /** Values of `Host`, as `hostGuard` takes them. */
+  readonly allowedHosts: readonly string[]
   readonly readiness: () => Readiness
   /** @param accept field of the scrape */
   readonly expose: (accept: string | undefined) => Promise<Exposition>
@@ -39,8 +40,9 @@ export const createAdminServer = (options: AdminOptions): FastifyInstance => {
     forceCloseConnections: true,
     return503OnClosing: false,
   })
+  const isAllowedHost = hostGuard(options.allowedHosts)
   app.addHook('onRequest', (request, reply, done) => {
-    const reason = refusal(request.headers, options.host)
+    const reason = refusal(request.headers, isAllowedHost)
     if (reason === undefined) return done()
     void reply.code(403).send({ message: reason })
   })
@@ -79,19 +81,15 @@ const MAX_BODY_BYTES = 1_024
  */
 const refusal = (
   { host = '', origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
-  listensOn: string,
+  isAllowedHost: (host: string) => boolean,
 ): string | undefined => {
-  // Names of pods and routes are anybody's choice, names of this machine are not.
-  const isLocal = LOOPBACK.test(listensOn === '::1' ? '[::1]' : listensOn)
-  if (isLocal && !LOOPBACK.test(host.replace(/:\d+$/, ''))) {
-    return 'The Host field must be a loopback name, because SKP_ADMIN_HOST is a loopback address.'
+  if (!isAllowedHost(host)) {
+    return 'The Host field must be localhost or an address where SKP_ADMIN_HOST is a loopback address, elsewhere a name that SKP_ALLOWED_HOSTS allows.'
   }
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none'
   const foreignOrigin = origin !== undefined && origin !== `http://${host}`
   return foreignSite || foreignOrigin ? 'Pages of other origins have no access.' : undefined
 }
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
 
 const addConsole = (app: FastifyInstance, { console }: AdminOptions): void => {
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {

@@ -219,7 +219,7 @@ const createAdminPort = (
   { keys, logs, metrics, watch, lifecycle, readiness }: Parts,
 ): FastifyInstance =>
   createAdminServer({
-    host: config.adminHost,
+    allowedHosts: config.adminHosts,
     readiness,
     expose: createExposition({
       metrics,

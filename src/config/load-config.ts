@@ -2,6 +2,7 @@
  * Environment and flags → one frozen Config, or every problem at once; and back to what is in effect,
  * for people to read. Pure.
  */
+import type { HostKind } from '../policy/caller-guard.ts'
 import { type RouteSetting, quotedInput } from './setting-types.ts'
 import { configSchema, flagName, type Setting, type SettingValues } from './settings.ts'
 
@@ -17,6 +18,8 @@ export interface Config extends SettingValues {
   readonly adminHost: string
   readonly upstreamConnections: number
   readonly allowedHosts: readonly string[]
+  /** Of the admin port. */
+  readonly adminHosts: readonly string[]
 }
 
 interface LoadedConfig {
@@ -45,16 +48,18 @@ export const loadConfig = (environment: Environment, flags: Flags = {}): LoadedC
   }
   const port = portOf(values, environment, problems)
   checkAdminPort(values, port, problems)
-  const open = onPlatform(environment) && values.mode === 'service'
-  const host = values.host ?? (open ? '0.0.0.0' : '127.0.0.1')
+  const isOnPlatform = onPlatform(environment)
+  const host = values.host ?? (isOnPlatform && values.mode === 'service' ? '0.0.0.0' : '127.0.0.1')
+  const adminHost = values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host)
   const config = Object.freeze({
     ...values,
     port,
     host,
-    adminHost: values.adminHost ?? (values.mode === 'sidecar' ? '127.0.0.1' : host),
+    adminHost,
     upstreamConnections: connectionsFor(values),
     routes: values.routes ?? [{ prefix: '', binding: undefined, target: values.target }],
-    allowedHosts: values.allowedHosts ?? hostsFor(host),
+    allowedHosts: values.allowedHosts ?? hostsFor(host, isOnPlatform),
+    adminHosts: adminHostsFor(adminHost, isOnPlatform, values),
   })
   return { config, problems, warnings: unknownSettings(environment) }
 }
@@ -135,11 +140,31 @@ const connectionsFor = ({ upstreamConnections, maxInFlight }: SettingValues): nu
 const onPlatform = (environment: Environment): boolean =>
   Boolean(environment['VCAP_APPLICATION'] || environment['KUBERNETES_SERVICE_HOST'])
 
-/** On loopback a browser may be among the callers, and name the proxy as it likes. */
-const hostsFor = (host: string): readonly string[] =>
-  /^(?:localhost|::1|(?:::ffff:)?127\.[\d.]+)$/i.test(host)
-    ? [...new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()])]
-    : ['*']
+/**
+ * On loopback a browser may be among the callers, and name the proxy as it likes. On all addresses as
+ * well, unless there is a router in front: a laptop publishes the port of a container on its loopback.
+ */
+const hostsFor = (host: string, isOnPlatform: boolean): readonly string[] => {
+  const own = new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()])
+  if (LOOPBACK.test(host)) return [...own]
+  return isOnPlatform ? ['*'] : [...own, ANY_ADDRESS, ANY_BARE_NAME]
+}
+
+/** Scrapes and probes come by address, whatever callers name the proxy. */
+const adminHostsFor = (
+  host: string,
+  isOnPlatform: boolean,
+  { allowedHosts = [] }: SettingValues,
+): readonly string[] => [
+  ...hostsFor(host, isOnPlatform),
+  ...(LOOPBACK.test(host) ? [ANY_ADDRESS] : allowedHosts),
+]
+
+const ANY_ADDRESS: HostKind = 'any address'
+
+const ANY_BARE_NAME: HostKind = 'any name without a dot'
+
+const LOOPBACK = /^(?:localhost|::1|(?:::ffff:)?127\.[\d.]+)$/i
 
 const unknownSettings = (environment: Environment): readonly string[] => {
   const known = new Set<string>(Object.values(configSchema).map((setting) => setting.env))

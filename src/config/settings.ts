@@ -69,7 +69,7 @@ export const configSchema = {
     type: text,
     defaultNote: '`SKP_HOST` in service mode, `127.0.0.1` in sidecar mode',
     description:
-      'Address the admin server listens on. On loopback it answers only to loopback names in `Host`.',
+      'Address the admin server listens on. On loopback it answers only to `localhost` and addresses in `Host`, elsewhere as `SKP_ALLOWED_HOSTS` says.',
     who: 'a sidecar in a pod, whose probes and scrapes come from outside of its loopback',
   }),
   service: setting({
@@ -134,10 +134,11 @@ export const configSchema = {
   allowedHosts: optional({
     env: 'SKP_ALLOWED_HOSTS',
     type: hosts,
-    defaultNote: '`localhost,127.0.0.1,[::1]` where `SKP_HOST` is a loopback address, else `*`',
+    defaultNote:
+      '`localhost,127.0.0.1,[::1]` where `SKP_HOST` is a loopback address; else `*` on Cloud Foundry and Kubernetes, and elsewhere these, every address and every name without a dot',
     description:
-      'Values of `Host` that are accepted, as a comma list; without a port, any port. `*` accepts all.',
-    who: 'a proxy on loopback that is called by another name, such as `host.docker.internal`, and a proxy that is to answer to its own route only',
+      'Values of `Host` that are accepted, as a comma list; without a port, any port. `*` accepts all. The admin port accepts them beside those of its own default, unless it is on loopback.',
+    who: 'a proxy that is called by a name with a dot outside of Cloud Foundry and Kubernetes, such as `host.docker.internal`, and a proxy that is to answer to its own route only',
   }),
   callerToken: optional({
     env: 'SKP_CALLER_TOKEN',

@@ -9,7 +9,10 @@ import type { Failure } from '../errors.ts'
 import { deny } from './access-policy.ts'
 
 export interface CallerRules {
-  /** SKP_ALLOWED_HOSTS in lower case, with port or without, which means any; `*` is every host. */
+  /**
+   * SKP_ALLOWED_HOSTS in lower case, with port or without, which means any; `*` is every host. May have
+   * a `HostKind`.
+   */
   readonly allowedHosts: readonly string[]
   /** SKP_CALLER_TOKEN */
   readonly callerToken: string | undefined
@@ -29,14 +32,31 @@ export const createCallerGuard = ({ allowedHosts, callerToken }: CallerRules) =>
   }
 }
 
-const hostGuard = (allowed: readonly string[]): ((host: string) => boolean) => {
+/** @returns a function that says whether the value of `Host` is allowed */
+export const hostGuard = (allowed: CallerRules['allowedHosts']): ((host: string) => boolean) => {
   if (allowed.includes('*')) return () => true
-  const names = new Set(allowed)
+  const names = new Set(allowed.filter((name) => !isKind(name)))
+  const kinds = allowed.filter(isKind).map((kind) => HOST_KINDS[kind])
   return (host) => {
     const lower = host.toLowerCase()
-    return names.has(lower) || names.has(lower.replace(/:\d{1,5}$/, ''))
+    const name = lower.replace(/:\d{1,5}$/, '')
+    if (names.has(lower) || names.has(name)) return true
+    return kinds.some((kind) => kind.test(name))
   }
 }
+
+/** In words that no host can be. */
+export type HostKind = keyof typeof HOST_KINDS
+
+const HOST_KINDS = {
+  // No page can be at an address of somebody else and yet come from its own server. Nothing else looks
+  // so: no top-level domain is a number.
+  'any address': /^(?:(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f]*:[\da-f:.]*\])$/,
+  // Such as a service of Compose: nobody can register one to point it here.
+  'any name without a dot': /^[a-z\d_-]+$/,
+} as const
+
+const isKind = (name: string): name is HostKind => Object.hasOwn(HOST_KINDS, name)
 
 /** In a time that tells nothing about the token, not even its length. */
 const tokenGuard = (expected: string | undefined): ((headers: IncomingHttpHeaders) => boolean) => {

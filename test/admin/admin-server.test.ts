@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import net, { type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { createAdminServer, type AdminOptions } from '../../src/admin/admin-server.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { call, exchange, type Call } from '../fixtures/http-client.ts'
@@ -19,7 +20,7 @@ const open = async (t: Test, changes: Partial<AdminOptions> = {}) => {
     destination: { write: (line) => lines.push(JSON.parse(line) as Line) },
   })
   const app = createAdminServer({
-    host: '127.0.0.1',
+    allowedHosts: loadConfig({}).config.adminHosts,
     readiness: () => ({ ready: true, reasons: [] }),
     expose: async (accept) => ({ contentType: 'text/plain; version=0.0.4', text: `${accept}` }),
     log,
@@ -156,11 +157,25 @@ t.test('the operator on this machine reaches everything', async (t) => {
 })
 
 t.test('in a cluster the name is that of a pod or a service', async (t) => {
-  const { ask } = await open(t, { host: '0.0.0.0' })
+  const onPlatform = { KUBERNETES_SERVICE_HOST: '10.0.0.1' }
+  const { ask } = await open(t, { allowedHosts: loadConfig(onPlatform).config.adminHosts })
+  t.equal((await ask('/metrics', { headers: { host: 'skp.apps.example:9090' } })).status, 200)
   t.equal((await ask('/metrics', { headers: { host: '10.2.3.4:9090' } })).status, 200)
   t.equal((await ask('/metrics', { headers: { origin: 'https://attacker.example' } })).status, 403)
-  const ipv6 = await open(t, { host: '::1' })
+  const sidecar = { ...onPlatform, SKP_ADMIN_HOST: '::1' }
+  const ipv6 = await open(t, { allowedHosts: loadConfig(sidecar).config.adminHosts })
   t.equal((await ipv6.ask('/live', { headers: { host: 'attacker.example' } })).status, 403)
+})
+
+t.test('in a container of a laptop the name is its own, or one that is allowed', async (t) => {
+  const environment = { SKP_HOST: '0.0.0.0', SKP_ALLOWED_HOSTS: 'skp.example' }
+  const { ask } = await open(t, { allowedHosts: loadConfig(environment).config.adminHosts })
+  for (const host of ['localhost:9090', '172.17.0.2:9090', 'proxy:9090', 'skp.example']) {
+    t.equal((await ask('/live', { headers: { host } })).status, 200, host)
+  }
+  for (const host of ['attacker.example:9090', '127.0.0.1.attacker.example', 'localhost.']) {
+    t.equal((await ask('/live', { headers: { host } })).status, 403, host)
+  }
 })
 
 const text = async (port: number, path: string) => (await call(port, { path })).body.toString()

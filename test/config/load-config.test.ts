@@ -29,6 +29,7 @@ const DEFAULTS = {
   access: 'read-write',
   allow: undefined,
   allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+  adminHosts: ['localhost', '127.0.0.1', '[::1]', 'any address'],
   callerToken: undefined,
   stripJsonCharset: 'on',
   connectTimeout: 5_000,
@@ -175,6 +176,7 @@ for (const [title, [environment, host]] of Object.entries(HOSTS)) {
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
+const NETWORK = ['any address', 'any name without a dot']
 
 const ALLOWED_HOSTS: Record<string, [Environment, readonly string[]]> = {
   'those of loopback on localhost': [{ SKP_HOST: 'localhost' }, LOOPBACK],
@@ -184,14 +186,50 @@ const ALLOWED_HOSTS: Record<string, [Environment, readonly string[]]> = {
   ],
   'those of loopback with IPv6': [{ SKP_HOST: '::1' }, [...LOOPBACK, '::1']],
   'all on a platform': [{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, ['*']],
-  'all on an address of the network': [{ SKP_HOST: '10.0.0.1' }, ['*']],
-  'all on a name that only begins like loopback': [{ SKP_HOST: '127.example.com' }, ['*']],
+  'all on an app': [{ VCAP_APPLICATION: '{}' }, ['*']],
+  'those of loopback on loopback of a platform': [
+    { VCAP_APPLICATION: '{}', SKP_HOST: '127.0.0.1' },
+    LOOPBACK,
+  ],
+  'names that nobody else can point here, on all addresses': [
+    { SKP_HOST: '0.0.0.0' },
+    [...LOOPBACK, '0.0.0.0', ...NETWORK],
+  ],
+  'the same on an address of the network': [
+    { SKP_HOST: '10.0.0.1' },
+    [...LOOPBACK, '10.0.0.1', ...NETWORK],
+  ],
+  'the same on a name that only begins like loopback': [
+    { SKP_HOST: '127.Example.com' },
+    [...LOOPBACK, '127.example.com', ...NETWORK],
+  ],
   'those that are named': [{ SKP_ALLOWED_HOSTS: 'Proxy:8080, x' }, ['proxy:8080', 'x']],
 }
 
 for (const [title, [environment, hosts]] of Object.entries(ALLOWED_HOSTS)) {
   t.test(`the accepted values of Host are ${title}`, async (t) => {
     t.strictSame(config(environment).allowedHosts, hosts)
+  })
+}
+
+const ADMIN_HOSTS: Record<string, [Environment, readonly string[]]> = {
+  'those of its own address': [
+    { SKP_HOST: '10.0.0.1', SKP_ADMIN_HOST: 'localhost', SKP_ALLOWED_HOSTS: '*' },
+    [...LOOPBACK, 'any address'],
+  ],
+  'all on a platform, and those that are named': [
+    { KUBERNETES_SERVICE_HOST: '10.0.0.1', SKP_ALLOWED_HOSTS: 'skp.example' },
+    ['*', 'skp.example'],
+  ],
+  'elsewhere as those of the proxy, and those that are named': [
+    { SKP_HOST: '0.0.0.0', SKP_ALLOWED_HOSTS: 'skp.example' },
+    [...LOOPBACK, '0.0.0.0', ...NETWORK, 'skp.example'],
+  ],
+}
+
+for (const [title, [environment, hosts]] of Object.entries(ADMIN_HOSTS)) {
+  t.test(`the values of Host that the admin port accepts are ${title}`, async (t) => {
+    t.strictSame(config(environment).adminHosts, hosts)
   })
 }
 

@@ -46,6 +46,26 @@ const HOSTS: Record<
     ],
   ],
   'a name with a port': [['proxy:8080'], ['proxy:8080', 'Proxy:8080'], ['proxy', 'proxy:80']],
+  'kinds of hosts': [
+    ['any address', 'any name without a dot'],
+    ['proxy', 'Proxy_1:8080', 'skp-dev', '10.0.0.1:8080', '127.0.0.1', '[::1]:1', '[2001:DB8::1]'],
+    [
+      'evil.example:8080',
+      '127.0.0.1.evil.example',
+      '1.2.3',
+      '1.2.3.4.',
+      'proxy.',
+      '.',
+      '::1',
+      '[::1',
+      '[evil.example]',
+      '[::1].evil.example',
+      'proxy@evil.example',
+      'any address',
+      'any name without a dot',
+      '',
+    ],
+  ],
   everything: [['*'], ['localhost', 'evil.example', ''], []],
 }
 

@@ -313,6 +313,18 @@ t.test('callers', async (t) => {
     t.match(old, /^HTTP\/1\.1 403 /, 'no Host at all')
   })
 
+  t.test('neither does such a name get in through the port of a container', async (t) => {
+    const container = await start(t, { SKP_HOST: '0.0.0.0', SKP_ALLOWED_HOSTS: '' })
+    const { port } = container
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, '172.17.0.2', `proxy:${port}`]) {
+      await allowed(t, container, { headers: { host } }, host)
+    }
+    for (const host of [`evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.']) {
+      const expected = { denied: 'host', text: /SKP_ALLOWED_HOSTS/ }
+      await refused(t, container, { headers: { host } }, expected, host)
+    }
+  })
+
   t.test('a page of another origin is refused', async (t) => {
     const host = `localhost:${local.port}`
     const pages = [
