@@ -19,6 +19,13 @@ const answer =
   (status: number, headers: OutgoingHttpHeaders = {}): Respond =>
   (response) =>
     response.writeHead(status, headers).end('internal.example says no')
+/** As RFC 6749 §5.2 has it. */
+const refuse =
+  (status: number): Respond =>
+  (response) =>
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end('{"error":"invalid_client","error_description":"internal.example says no"}')
 const silent: Respond = () => {}
 
 /** A server that gives these answers one after the other, and the last one for ever. */
@@ -91,9 +98,13 @@ const ROWS: Readonly<Record<string, Row>> = {
     retryAfter: '60',
     tokens: [answer(429, { 'retry-after': '3600' })],
   },
-  'the token server answers 400': { ...REJECTED, tokens: [answer(400)] },
-  'the token server answers 401': { ...REJECTED, tokens: [answer(401)] },
-  'the token server answers 403': { ...REJECTED, tokens: [answer(403)] },
+  'the token server refuses with 400': { ...REJECTED, tokens: [refuse(400)] },
+  'the token server refuses with 401': { ...REJECTED, tokens: [refuse(401)] },
+  'the token server refuses with 403': { ...REJECTED, tokens: [refuse(403)] },
+  'a 401 without an OAuth error comes from where tokens should': {
+    ...MISLED,
+    tokens: [answer(401)],
+  },
   'the token URL leads nowhere': { ...MISLED, tokens: [answer(404)] },
   'the token URL leads elsewhere': { ...MISLED, tokens: [answer(302, { location: '/login' })] },
   'the token URL leads to a web page': {
@@ -115,7 +126,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'the API rejects the token, and the token server the credential': {
     ...REJECTED,
     ...RENEWED,
-    tokens: [grant, answer(401)],
+    tokens: [grant, refuse(401)],
   },
   'the API rejects the new token as well': {
     ...RENEWED,
