@@ -82,6 +82,11 @@ const ERRORS = {
     origin: 'service-key-proxy',
     message: 'The API did not answer in time.',
   },
+  upstream_loop: {
+    status: 502,
+    origin: 'service-key-proxy',
+    message: 'The base URL of the service key leads back to this proxy.',
+  },
   overloaded: {
     status: 503,
     origin: 'service-key-proxy',

@@ -14,6 +14,7 @@ const CONTRACT: Record<ErrorCode, readonly [status: number, origin: string, retr
     upstream_tls: [502, 'service-key-proxy'],
     upstream_reset: [502, 'service-key-proxy'],
     upstream_timeout: [504, 'service-key-proxy'],
+    upstream_loop: [502, 'service-key-proxy'],
     overloaded: [503, 'service-key-proxy', 1],
     body_too_large: [413, 'service-key-proxy'],
     caller_timeout: [408, 'service-key-proxy'],

@@ -7,8 +7,20 @@
 import { CALLER_TOKEN_FIELD } from '../policy/caller-guard.ts'
 import type { RequestIds } from './request-context.ts'
 
+/** The processes of this program that a request has come through, each by a random word that it made up. */
+export const HOPS_FIELD = 'x-service-key-proxy'
+
+/** @returns value of that field for the next hop; what is no list of such words is dropped */
+export const hopsWith = (received: unknown, word: string): string =>
+  typeof received === 'string' && HOPS.test(received) ? `${received}, ${word}` : word
+
+/** Few, so that no list grows for ever. */
+const HOPS = /^[\w-]{16}(?:, ?[\w-]{16}){0,14}$/
+
 /** Their values have no illegal bytes. */
 export interface AddedHeaders {
+  /** Value of HOPS_FIELD. */
+  readonly hops: string
   readonly correlationId: string
   /** Value of `traceparent`. */
   readonly traceparent: string
@@ -42,9 +54,9 @@ export const requestHeaders = (raw: readonly string[], added: AddedHeaders): Req
     const isStripped = added.stripJsonCharset && lower === 'content-type'
     callers.push(name, isStripped ? withoutJsonCharset(value) : value)
   }
-  const { correlationId, traceparent, userAgent } = added
+  const { correlationId, traceparent, userAgent, hops } = added
   const own = ['x-correlation-id', correlationId, 'x-correlationid', correlationId]
-  own.push('traceparent', traceparent)
+  own.push('traceparent', traceparent, HOPS_FIELD, hops)
   if (!hasUserAgent) own.push('user-agent', userAgent)
   return { callers, own }
 }
@@ -141,6 +153,7 @@ const REPLACED: ReadonlySet<string> = new Set([
   'forwarded',
   'x-real-ip',
   CALLER_TOKEN_FIELD,
+  HOPS_FIELD,
 ])
 
 /**

@@ -4,6 +4,7 @@
  */
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Client } from 'undici'
 import type { Failure } from '../errors.ts'
@@ -14,7 +15,7 @@ import { departureOf } from './caller-connection.ts'
 import { startExchange, type ExchangeOptions, type RoutedCall } from './exchange.ts'
 import { FORWARDED_METHODS, sendFailure } from './failure-response.ts'
 import { createBodyReader, judgeBody, judgeHead } from './guarded-request.ts'
-import { requestHeaders } from './headers.ts'
+import { HOPS_FIELD, hopsWith, requestHeaders } from './headers.ts'
 import { fitLength, type RequestBody, type RequestRewriter } from './request-body.ts'
 import type { Call, RequestContext } from './request-context.ts'
 import { routeFor, targetBelow, type Route } from './route.ts'
@@ -40,7 +41,8 @@ interface ProxyOptions extends ExchangeOptions {
   readonly onDefect: (error: unknown, context: RequestContext) => void
 }
 
-export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): Promise<void> => {
+export const proxyPlugin = async (app: FastifyInstance, given: ProxyOptions): Promise<void> => {
+  const options = { ...given, word: randomBytes(12).toString('base64url') }
   const admit = createAdmission(options)
   app.addHook('onRequest', (request, reply, done) => {
     const call = { request: request.raw, response: reply.raw, context: request.context }
@@ -63,6 +65,11 @@ export const proxyPlugin = async (app: FastifyInstance, options: ProxyOptions): 
   })
 }
 
+interface Options extends ProxyOptions {
+  /** Made up for this process: a request that has it comes from here (decision 0030). */
+  readonly word: string
+}
+
 /** A name that no resolver may know (RFC 6761 §6.4). */
 const NOWHERE = 'https://unused.invalid'
 
@@ -81,8 +88,8 @@ export const sparingly =
  * @returns a function that admits a request, notes its route and its path on the API in its context,
  *   and returns `undefined`; or says why it is not admitted
  */
-const createAdmission = (options: ProxyOptions) => {
-  const { routes, lifecycle, maxInFlight, maxBody, guardCaller, access } = options
+const createAdmission = (options: Options) => {
+  const { routes, lifecycle, maxInFlight, maxBody, guardCaller, access, word } = options
   const overloaded: Failure = { code: 'overloaded', detail: `SKP_MAX_IN_FLIGHT=${maxInFlight}.` }
   let inFlight = 0
   const leave = (): void => {
@@ -90,6 +97,8 @@ const createAdmission = (options: ProxyOptions) => {
   }
   /** What has nothing to do with where the request goes. */
   const refuse = ({ headers }: IncomingMessage): Failure | undefined => {
+    // First of all: what comes back does not have what a guard asks of callers.
+    if (headers[HOPS_FIELD]?.includes(word) === true) return { code: 'upstream_loop' }
     const refused = guardCaller(headers)
     if (refused !== undefined) return refused
     if (lifecycle.phase === 'closing') return { code: 'stopping' }
@@ -115,7 +124,7 @@ const createAdmission = (options: ProxyOptions) => {
   }
 }
 
-const createHandler = (options: ProxyOptions) => {
+const createHandler = (options: Options) => {
   const readBody = createBodyReader(options)
   return ({ raw: request, context }: FastifyRequest, reply: FastifyReply): void => {
     // Admission, which comes first, found the route.
@@ -138,7 +147,7 @@ const createHandler = (options: ProxyOptions) => {
 
 /** @returns a promise only where a token has to be waited for */
 const proceed = (
-  options: ProxyOptions,
+  options: Options,
   call: RoutedCall,
   received: RequestBody,
 ): Promise<void> | undefined => {
@@ -161,7 +170,7 @@ const proceed = (
 }
 
 const sendWithToken = async (
-  options: ProxyOptions,
+  options: Options,
   call: RoutedCall,
   body: RequestBody,
 ): Promise<void> => {
@@ -175,15 +184,11 @@ const sendWithToken = async (
   else sendFailure(call, outcome.failure)
 }
 
-const send = (
-  options: ProxyOptions,
-  call: RoutedCall,
-  token: AccessToken,
-  body: RequestBody,
-): void => {
+const send = (options: Options, call: RoutedCall, token: AccessToken, body: RequestBody): void => {
   const { request, context, route } = call
   context.sentAt = options.now()
   const headers = requestHeaders(request.rawHeaders, {
+    hops: hopsWith(request.headers[HOPS_FIELD], options.word),
     correlationId: context.ids.correlationId,
     traceparent: context.trace.forward(route.baseUrl.origin, context.path),
     keepTracestate: context.trace.continued,

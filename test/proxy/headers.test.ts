@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   type AddedHeaders,
+  hopsWith,
   isHopByHop,
   nominatedNames,
   requestHeaders,
@@ -70,9 +71,11 @@ const ADDED = {
   keepTracestate: true,
   userAgent: 'service-key-proxy/1.0.0',
   stripJsonCharset: true,
+  hops: 'abcdefghijklmnop',
 }
 const CORRELATION = ['x-correlation-id', 'correlation', 'x-correlationid', 'correlation']
-const IDS = [...CORRELATION, 'traceparent', ADDED.traceparent]
+const HOPS = ['x-service-key-proxy', ADDED.hops]
+const IDS = [...CORRELATION, 'traceparent', ADDED.traceparent, ...HOPS]
 const OWN_AGENT = ['user-agent', 'service-key-proxy/1.0.0']
 /** As they are sent. */
 const send = (raw: readonly string[], changes: Partial<AddedHeaders> = {}): string[] => {
@@ -108,6 +111,7 @@ const DROPPED = [
   'Expect',
   'Forwarded',
   'X-Real-IP',
+  'X-Service-Key-Proxy',
   'X-Caller-Token',
   'X-Forwarded-For',
   'x-forwarded-host',
@@ -158,8 +162,31 @@ t.test('a field that Connection nominates is dropped', async (t) => {
 })
 
 t.test('Connection cannot take away what the proxy adds', async (t) => {
-  const names = 'authorization, x-correlation-id, x-correlationid, user-agent'
+  const names = 'authorization, x-correlation-id, x-correlationid, user-agent, x-service-key-proxy'
   t.strictSame(send(['Connection', names, 'User-Agent', 'caller']), send([]))
+})
+
+const OTHER = 'ponmlkjihgfedcb_'
+
+/** What a caller says of hops → what is sent before the own word. */
+const HOP_LISTS: [received: unknown, sent: readonly string[]][] = [
+  [undefined, []],
+  [OTHER, [OTHER]],
+  [`${OTHER},${OTHER}, ${OTHER}`, [`${OTHER},${OTHER}, ${OTHER}`]],
+  [Array(15).fill(OTHER).join(), [Array(15).fill(OTHER).join()]],
+  [Array(16).fill(OTHER).join(), []],
+  ['', []],
+  ['host.internal, ponmlkjihgfedc', []],
+  [`${OTHER}x`, []],
+  [`${OTHER}; a`, []],
+  [`${OTHER},`, []],
+  [[OTHER], []],
+]
+
+t.test('only words of other proxies of this kind go on, and not endlessly many', async (t) => {
+  for (const [received, sent] of HOP_LISTS) {
+    t.equal(hopsWith(received, ADDED.hops), [...sent, ADDED.hops].join(', '), String(received))
+  }
 })
 
 const STRIPPED: Record<string, string> = {

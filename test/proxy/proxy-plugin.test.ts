@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { sparingly } from '../../src/proxy/proxy-plugin.ts'
-import { call } from '../fixtures/http-client.ts'
+import { call, type Call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { startServer, startStreamingServer } from '../fixtures/recording-server.ts'
 
@@ -86,4 +86,60 @@ t.test('a path that is not plain goes through the check of http-proxy', async (t
     preHandler({ raw: { url } } as FastifyRequest, {} as FastifyReply, () => ways.push('checked'))
   }
   t.same(ways, ['handled', 'checked', 'checked'])
+})
+
+/** A server that sends requests on to a proxy that listens later, but for those to `/elsewhere`. */
+const startRelay = async (t: Test) => {
+  let to = 0
+  const server = await startServer(t, ({ url, method, rawHeaders, body }, response) => {
+    if (url.startsWith('/elsewhere')) return void response.end('served')
+    void call(to, { method, path: url, headers: rawHeaders, body }).then((answer) =>
+      response.writeHead(answer.status, answer.headers).end(answer.body),
+    )
+  })
+  return { server, leadTo: (port: number) => void (to = port) }
+}
+
+t.test('a base URL that leads back ends at once, and serves what does not', async (t) => {
+  const { server, leadTo } = await startRelay(t)
+  const settings = { SKP_CALLER_TOKEN: 'canary-caller-token' }
+  const { port, log } = await startProxy(t, { api: server.url, settings })
+  leadTo(port)
+  // What comes back has no token of a caller: still it is a loop, and no caller without a token.
+  const headers = { 'x-caller-token': settings.SKP_CALLER_TOKEN }
+  const requests: Call[] = [{}, { method: 'POST', body: 'x' }, { method: 'POST', body: LARGE_BODY }]
+  for (const request of requests) {
+    const before = server.requests.length
+    const [answer, other] = await Promise.all([
+      call(port, { ...request, headers }),
+      call(port, { path: '/elsewhere', headers }),
+    ])
+    t.match(answer, { status: 502, headers: { 'x-error-code': 'upstream_loop' } })
+    t.match(answer.body.toString(), /The base URL of the service key leads back/)
+    t.match(other, { status: 200, body: Buffer.from('served') })
+    t.equal(server.requests.length, before + 2, 'it goes round once')
+  }
+  t.equal(log.filter(({ error_code }) => error_code === 'upstream_loop').length, requests.length)
+})
+
+const LARGE_BODY = Buffer.alloc(200 * 1024)
+
+t.test('a loop through another proxy of this kind is one', async (t) => {
+  const { server, leadTo } = await startRelay(t)
+  const second = await startProxy(t, { api: server.url })
+  const first = await startProxy(t, { api: `http://127.0.0.1:${second.port}` })
+  leadTo(first.port)
+  t.match(await call(first.port), { status: 502, headers: { 'x-error-code': 'upstream_loop' } })
+  t.equal(server.requests.length, 1)
+})
+
+t.test('another proxy of this kind on the way is none', async (t) => {
+  const api = await startServer(t, (_request, response) => response.end('served'))
+  let { port } = await startProxy(t, { api: api.url })
+  for (let i = 0; i < 2; i += 1)
+    port = (await startProxy(t, { api: `http://127.0.0.1:${port}` })).port
+  for (let round = 0; round < 2; round += 1) t.equal((await call(port)).status, 200)
+  const [one, two] = api.requests.map(({ headers }) => headers['x-service-key-proxy'])
+  t.match(one, /^[\w-]{16}, [\w-]{16}, [\w-]{16}$/)
+  t.equal(one, two, 'a process has one word')
 })
