@@ -211,20 +211,22 @@ export class CachedTokenSource implements TokenSource {
   async #renewed(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
     const remembered = this.#schedule.refusal(this.#options.clock.now())
     if (remembered !== undefined) return { ok: false, failure: remembered }
+    const limit = this.#waitLimit(refusal)
+    // Not even for a turn: the token in hand could expire in it.
+    if (limit === 0) return { ok: false, failure: WAITED_TOO_LONG }
     if (this.#waiters >= MAX_WAITERS) return { ok: false, failure: { code: 'overloaded' } }
     this.#waiters += 1
     try {
-      return await this.#wait(left, refusal)
+      return await this.#wait(limit, left, refusal)
     } finally {
       this.#waiters -= 1
     }
   }
 
-  async #wait(left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
+  async #wait(limit: number, left?: AbortSignal, refusal?: Refusal): Promise<TokenOutcome> {
     const { clock } = this.#options
     const stopped = this.#stopped.signal
     const over = left === undefined ? [stopped] : [stopped, left]
-    const limit = this.#waitLimit(refusal)
     const token = await within(clock, limit, over, this.#fetches.fetch(this.#credential))
     const isNew = token !== undefined && refusal?.tokens.includes(token) !== true
     if (isNew && !this.isExpired(token)) return { ok: true, token }
