@@ -262,11 +262,11 @@ class DecodedWriter implements ResponseWriter {
     const plain = new PlainWriter(this.#options)
     this.#plain = plain
     this.#decoder?.destroy()
-    const wantsMore = kept.map((chunk) => plain.write(chunk)).every(Boolean)
+    for (const chunk of kept) plain.write(chunk)
     this.#kept = undefined
     if (this.#isWhole) return plain.end()
     plain.flush()
-    if (wantsMore) this.#options.resume()
+    this.#options.resume()
   }
 }
 

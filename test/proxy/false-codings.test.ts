@@ -1,6 +1,9 @@
 /** Content codings that are not what they say, on the wire: large bodies go out as they came, or not at all. */
 import t from 'tap'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import http, { type IncomingMessage } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import zlib from 'node:zlib'
 import { call } from '../fixtures/http-client.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -48,12 +51,13 @@ for (const [coding, lie] of Object.entries(LIES)) {
   })
 }
 
+/** Head of gzip with the name of a file behind it (RFC 1952 §2.3.1). */
+const NAMED = Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3])
+
 /** What has a beginning that stays silent. */
 const SILENT: Record<string, Buffer> = {
-  'a name without an end': Buffer.concat([
-    Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3]),
-    Buffer.alloc(2_000_000, 'n'),
-  ]),
+  'a name without an end': Buffer.concat([NAMED, Buffer.alloc(2_000_000, 'n')]),
+  'a name that is cut': Buffer.concat([NAMED, Buffer.alloc(100_000, 'n')]),
   'nothing, again and again': Buffer.concat(Array(100_000).fill(zlib.gzipSync(''))),
 }
 
@@ -114,4 +118,40 @@ t.test('padding behind a compressed body is read to its end', async (t) => {
   }
   // That to the API comes free, and serves again.
   t.equal(api.connections(), 1)
+})
+
+t.test('a caller sees the head of what cannot be decoded before the API ends it', async (t) => {
+  for (const coding of ['gzip', 'deflate']) {
+    for (const length of [100_000, 600_000]) {
+      let finish: (() => void) | undefined
+      const body = Buffer.alloc(length, '[{"a":"text"},')
+      const api = await startStreamingServer(t, (request, response) => {
+        const fields = { ...JSON_TYPE, 'content-encoding': coding, 'content-length': length + 1 }
+        response.writeHead(200, fields).write(body)
+        finish = () => void (request.url === '/broken' ? response.destroy() : response.end(']'))
+      })
+      const { port } = await startProxy(t, { api: api.url })
+      for (const path of ['/whole', '/broken']) {
+        const request = http.get({ port, host: '127.0.0.1', path, agent: false })
+        const [response] = (await once(request, 'response')) as [IncomingMessage]
+        t.equal(response.headers['content-encoding'], coding)
+        finish?.()
+        const read = buffer(response)
+        if (path === '/broken') await t.rejects(read, { code: 'ECONNRESET' })
+        else t.equal((await read).toString(), `${body.toString()}]`)
+      }
+    }
+  }
+})
+
+t.test('what breaks off together with its false coding becomes a code', async (t) => {
+  const api = await startRawServer(t, (socket) => {
+    socket.once('data', () => {
+      const fields =
+        'content-type: application/json\r\ncontent-encoding: deflate\r\ncontent-length: 90000'
+      socket.end(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n[`)
+    })
+  })
+  const { port } = await startProxy(t, { api: api.url })
+  t.match(await call(port), { status: 502, headers: { 'x-error-code': 'upstream_reset' } })
 })
