@@ -276,11 +276,8 @@ const readHead = (bytes: Buffer): Head => {
   const lines: string[] = []
   let contentLength = ''
   let contentType = ''
-  for (let start = 0; start < text.length;) {
-    const end = text.indexOf('\n', start) + 1 || text.length
-    const line = text.slice(start, end)
+  for (const line of text.split(/(?<=\n)/)) {
     lines.push(line)
-    start = end
     // Others are not worth a look.
     if (line.length < SHORTEST_FIELD) continue
     const field = line.trimEnd()

@@ -43,7 +43,7 @@ export const connectToFirst = (
       if (!trying.delete(socket)) return
       failures.push(error)
       if (waiting.length > 0) attempt(won, lost)
-      else if (trying.size === 0) lost(failures.find(isReached) ?? error)
+      else if (trying.size === 0) lost(failures.toSorted(reachedFirst)[0])
     })
     timer = setTimeout(attempt, NEXT_ATTEMPT_MS, won, lost)
   }
@@ -90,6 +90,8 @@ const byTurns = (addresses: readonly LookupAddress[]): string[] => {
     .toSorted((a, b) => a.turn - b.turn)
     .map(({ address }) => address)
 }
+
+const reachedFirst = (a: Error, b: Error): number => Number(isReached(b)) - Number(isReached(a))
 
 /** Which says more than that there is no IPv6 here. */
 const isReached = (error: Error): boolean =>

@@ -2,6 +2,7 @@
  * A token source over grants: hands out the token at hand, has it renewed before it ages, lets callers
  * wait where there is none, and changes from one credential to the next without a break.
  */
+import { setMaxListeners } from 'node:events'
 import { type Clock, elapsed, type Instant, within } from '../clock.ts'
 import type { Failure } from '../errors.ts'
 import { type AccessToken, ageOf, freshness, progressOf, remaining } from './access-token.ts'
@@ -53,6 +54,8 @@ export class CachedTokenSource implements TokenSource {
     this.#options = options
     this.#credential = options.credential
     this.#lastUsedAt = options.clock.now()
+    // Every caller that waits listens to it.
+    setMaxListeners(0, this.#stopped.signal)
     const { clock, random, onOutcome } = options
     this.#timer = new RenewalTimer(clock, () => this.#onDue())
     this.#previous = new PreviousCredential(clock)

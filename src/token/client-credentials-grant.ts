@@ -4,7 +4,7 @@
  * and redirects are not followed, so the credential reaches only the host that the key names.
  */
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { buildConnector, Client } from 'undici'
+import { Client } from 'undici'
 import { type Clock, withLimit } from '../clock.ts'
 import { systemCode } from '../errors.ts'
 import { validityFault, validityOf, type Validity } from '../outbound/certificates.ts'
@@ -49,9 +49,7 @@ export class ClientCredentialsGrant implements TokenGrant {
     this.#refusal = new CertificateRefusal(authentication.method === 'tls_client_auth')
     const connect = connectThrough(options.proxy, connectOptions(options))
     this.#client = new Client(endpoint.origin, {
-      connect: this.#refusal.watch(
-        typeof connect === 'function' ? connect : buildConnector(connect),
-      ),
+      connect: this.#refusal.watch(connect),
       maxResponseSize: MAX_RESPONSE_BYTES,
     })
     this.#body = formOf(options)

@@ -13,8 +13,13 @@ t.test('200 cold callers cause one token request and get 200 answers', async (t)
   const api = await startServer(t, (_request, response) => response.end('{}'))
   const tokenEndpoint = `${tokenServer.url}/oauth/token`
   const { port } = await startProxy(t, { api: api.url, tokenEndpoint })
+  const warnings: string[] = []
+  const onWarning = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
   const responses = await Promise.all(Array.from({ length: 200 }, () => call(port)))
   t.ok(responses.every(({ status }) => status === 200))
+  t.same(warnings, [], 'and none is about listeners')
   t.equal(tokenServer.requests.length, 1)
   t.ok(api.requests.every(({ headers }) => headers.authorization === `Bearer ${TOKEN}`))
 })

@@ -5,6 +5,7 @@ import {
   delay,
   hosts,
   integer,
+  rate,
   routeList,
   quotedInput,
   secret,
@@ -27,6 +28,7 @@ const VALUES: readonly [SettingType<unknown>, Record<string, unknown>][] = [
     },
   ],
   [size(1, 2 ** 40), { '1B': 1, '64KB': 65_536, '10MB': 10_485_760, '2GB': 2_147_483_648 }],
+  [rate, { '0': 0, '100B': 100, '1KB': 1_024 }],
   [timeLimit, { '1ms': 1, '5s': 5_000 }],
   [integer(1, 65_535), { '1': 1, '8080': 8080, '0080': 80, '65535': 65_535 }],
   [choice('on', 'off'), { on: 'on', off: 'off' }],
@@ -178,4 +180,10 @@ t.test('settings are repeated, so that the user finds them', async (t) => {
 t.test('what may be a pasted key is not', async (t) => {
   const pasted = ['{"clientsecret":"canary"}', 'a\ncanary', '"canary"', `canary${'x'.repeat(60)}`]
   for (const value of pasted) t.notMatch(quotedInput(value), /canary/)
+})
+
+t.test('a rate is shown as it is written', async (t) => {
+  for (const written of ['0', '100B', '1KB']) {
+    t.equal(rate.show?.(rate.parse(written) as number), written)
+  }
 })

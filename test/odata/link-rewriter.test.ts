@@ -324,3 +324,35 @@ t.test('an OData document comes back as it was from the proxy and the way back',
     }),
   )
 })
+
+t.test(
+  'a link that is held for long, byte by byte, is replaced as if it came at once',
+  async (t) => {
+    const table = new LinkTable([link(`https://${'a'.repeat(200)}.example/v1`)])
+    const start = `{"uri":"https:&#x2f;&#x2f;${'a'.repeat(200)}.example/v1`
+    for (const document of [
+      `${start}/Vendor"}`,
+      start,
+      `${start.slice(0, -4)}x`,
+      start.slice(0, 150),
+    ]) {
+      const pieces = new LinkRewriter(table)
+      const output = Array.from(document, (byte) => pieces.push(Buffer.from(byte)))
+      const whole = new LinkRewriter(table).end(Buffer.from(document))
+      t.equal(Buffer.concat([...output, pieces.end()]).toString(), whole.toString(), document)
+    }
+  },
+)
+
+const NO_LINK_NAMES = {
+  'an attribute with two prefixes': `<a x:y:href="/intas/entities/v1"/>`,
+  'an attribute with a very long name': `<a ${'h'.repeat(100)}ref="/intas/entities/v1"/>`,
+  'an attribute with a prefix and a very long name': `<a x:${'h'.repeat(100)}="/intas/entities/v1"/>`,
+  'a member with a very long name': `{"${'u'.repeat(100)}":"/intas/entities/v1"}`,
+}
+
+for (const [title, document] of Object.entries(NO_LINK_NAMES)) {
+  t.test(`${title} holds no path that is a link`, async (t) => {
+    t.equal(rewriteWith([{ ...link(BASE), pathAbsolute: true }])(document), document)
+  })
+}

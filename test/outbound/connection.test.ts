@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
-import { connectToFirst } from '../../src/outbound/connection.ts'
+import { connectToFirst, unlessAborted } from '../../src/outbound/connection.ts'
 import { startConnectProxy } from '../fixtures/connect-proxy.ts'
 import { call } from '../fixtures/http-client.ts'
 import { resolveNames } from '../fixtures/names.ts'
@@ -138,4 +138,9 @@ t.test('of several failures that of a way that is there is told', async (t) => {
   ]) {
     await t.rejects(connectToFirst(addresses, 1, signal), { code: 'ECONNREFUSED' })
   }
+})
+
+t.test('nothing is waited for once there is no time left', async (t) => {
+  const never = new Promise<never>(() => {})
+  await t.rejects(unlessAborted(AbortSignal.abort(), never), { name: 'AbortError' })
 })

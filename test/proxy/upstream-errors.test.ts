@@ -145,6 +145,7 @@ t.test('what is no HTTP is logged and answered in the words of the parser', asyn
 t.test('a broken connection is logged by its code, without its text', async (t) => {
   t.strictSame(describeError(failed('ECONNRESET')), { code: 'ECONNRESET' })
   t.match(describeError(new errors.HTTPParserError('')), { code: 'HPE', reason: /without/ })
+  t.match(describeError(failed('EMFILE')), { code: 'EMFILE', reason: /no file descriptor is left/ })
 })
 
 t.test(

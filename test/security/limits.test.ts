@@ -194,7 +194,12 @@ t.test(
       answer.toString(),
       /^HTTP\/1\.1 503 [^]*x-error-code: overloaded\r\n[^]*retry-after: 1\r\n[^]*file descriptor/,
     )
-    t.match(await logged('no file descriptor is left'), { code: 'EMFILE', level: 'warn' })
+    const reason = /no file descriptor is left/
+    t.match(await logged('the exchange with the API failed'), {
+      code: 'EMFILE',
+      level: 'warn',
+      reason,
+    })
     t.equal(api.requests.length, 0)
   },
 )
