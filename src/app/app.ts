@@ -23,6 +23,7 @@ import { createWriterOpener } from '../proxy/rewritten-response.ts'
 import type { Route } from '../proxy/route.ts'
 import { ServerTiming } from '../proxy/server-timing.ts'
 import { createDataServer } from '../proxy/server.ts'
+import { collectSeldom } from '../proxy/streamed-memory.ts'
 import { describeError } from '../proxy/upstream-errors.ts'
 import type { KeyReading, KeySource } from '../service-key/key-source.ts'
 import { type KeyWatcher, type KeyWatcherOptions, watchKey } from '../service-key/key-watcher.ts'
@@ -59,6 +60,7 @@ export interface App {
 }
 
 export const createApp = async (options: AppOptions): Promise<App> => {
+  collectSeldom()
   const { config, clock, log, redactor, tracing } = options
   if (config.callerToken !== undefined) redactor.keep(config.callerToken)
   const { drainDelay, drainTimeout } = config

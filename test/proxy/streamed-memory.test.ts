@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { constants, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks'
 import t from 'tap'
-import { streamed } from '../../src/proxy/streamed-memory.ts'
+import { collectSeldom, streamed } from '../../src/proxy/streamed-memory.ts'
 
 const MB = 1024 * 1024
 
@@ -45,4 +46,23 @@ t.test('also where Node was started without --expose-gc, and nothing but that', 
   const { NODE_PERFORMANCE_GC_MINOR: minor } = constants
   t.same(await collections, [minor, minor])
   t.equal(globalThis.gc, undefined, 'which nobody else gets')
+})
+
+t.test('the heap may triple before all of it is collected, where V8 knows how', async (t) => {
+  const program = `
+    const { constants, PerformanceObserver } = require('node:perf_hooks')
+    require('node:v8').setFlagsFromString(process.argv[1])
+    let major = 0
+    new PerformanceObserver((list) => {
+      for (const { detail } of list.getEntries()) {
+        if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) major += 1
+      }
+    }).observe({ entryTypes: ['gc'] })
+    const kept = []
+    for (let i = 0; i < 400; i++) kept.push(Array.from({ length: 10_000 }, () => ({ i })))
+    setTimeout(() => console.log(major), 100)`
+  const majors = (flag: string): number =>
+    Number(execFileSync(process.execPath, ['-e', program, '--', flag], { env: {} }))
+  t.ok(majors('--heap-growing-percent=200') < majors('--heap-growing-percent=10'))
+  t.doesNotThrow(collectSeldom)
 })
