@@ -126,15 +126,19 @@ export class LinkRewriter {
 
   /** A spelling that nobody expects is left. Hits stand close together, and the same positions before them. */
   #editBetween(first: number, end: number): Edit | undefined {
-    for (let start = first; start < end; start += 1) {
-      if (this.#isRefused(start)) start = this.#refusedTo
-      const edit = start < end ? this.#editAt(start) : undefined
+    for (let start = this.#unrefused(first); start < end; start = this.#unrefused(start + 1)) {
+      const edit = this.#editAt(start)
       if (edit !== undefined) return edit
     }
     const isApart = first > this.#refusedTo
     this.#refusedFrom = isApart ? first : Math.min(this.#refusedFrom, first)
     this.#refusedTo = Math.max(this.#refusedTo, end)
     return undefined
+  }
+
+  /** @returns the next position at which a link may begin */
+  #unrefused(start: number): number {
+    return this.#isRefused(start) ? this.#refusedTo : start
   }
 
   #isRefused(start: number): boolean {

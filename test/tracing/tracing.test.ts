@@ -203,7 +203,7 @@ t.test('failures are marked, each where it happened', async (t) => {
     response.writeHead(first ? 400 : 200)
     response.end(first ? '{"error":"invalid_scope"}' : JSON.stringify({ access_token: TOKEN }))
   })
-  const answers = [401, 200, 404, 500]
+  const answers = [200, 401, 200, 404, 500]
   const api = await startServer(t, (_request, response) => {
     response.writeHead(answers.shift() ?? 200).end('{}')
   })
@@ -221,6 +221,9 @@ t.test('failures are marked, each where it happened', async (t) => {
   })
   await call(port, { path: '/refused' })
   await clock.advance(6_000)
+  await call(port, { path: '/granted' })
+  // A 401 to a token that was requested later is the path's own.
+  await clock.advance(1)
   await call(port, { path: '/replayed' })
   await call(port, { path: '/missing' })
   await call(port, { path: '/failed' })
