@@ -14,6 +14,9 @@ interface Line {
 /** For a byte, in blocks of code: each is some nanoseconds. */
 const MOST = { whole: 80, byByte: 400 }
 
+/** What is quadratic has four times the work; what V8 counts differs by its version. */
+const MOST_GROWTH = 2.6
+
 t.test('twice the bytes are twice the work', async (t) => {
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/odata/worst-inputs.ts'], {
     cwd: fileURLToPath(new URL('../../', import.meta.url)),
@@ -25,7 +28,7 @@ t.test('twice the bytes are twice the work', async (t) => {
   t.ok(lines.length > 200)
   for (const line of lines) {
     const { name, bytes, once, twice } = JSON.parse(line) as Line
-    t.ok(twice < 2.2 * once, `${name}: ${once} become ${twice}`)
+    t.ok(twice < MOST_GROWTH * once, `${name}: ${once} become ${twice}`)
     const most = name.endsWith('byte by byte') ? MOST.byByte : MOST.whole
     t.ok(twice < most * 2 * bytes, `${name}: ${twice / (2 * bytes)} for a byte`)
   }
