@@ -16,11 +16,14 @@ export class TokensAtHand {
 
   /** Rather one that no 401 has met, rather one with time left. @param latest whatever its age */
   best(latest: AccessToken | undefined, now: Instant): AccessToken | undefined {
+    // What nearly every request meets.
+    if (this.#kept === undefined && latest !== undefined && this.#isServedGood(latest, now)) {
+      return latest
+    }
     const tokens = this.#inOrder(latest, now)
-    const served = tokens.filter((token) => isServed(token, now))
     return (
-      served.find((token) => !this.#refused.has(token)) ??
-      served[0] ??
+      tokens.find((token) => this.#isServedGood(token, now)) ??
+      tokens.find((token) => isServed(token, now)) ??
       tokens.find((token) => freshness(token, now) !== 'expired') ??
       latest
     )
@@ -65,6 +68,10 @@ export class TokensAtHand {
       this.replaced(kept, now)
     }
     return [this.#kept, latest, this.#previous].filter((token) => token !== undefined)
+  }
+
+  #isServedGood(token: AccessToken, now: Instant): boolean {
+    return !this.#refused.has(token) && isServed(token, now)
   }
 
   #isGood(token: AccessToken, now: Instant): boolean {
