@@ -99,7 +99,7 @@ class Exchange implements ConnectionAware, Sender {
       path: context.path,
       method: request.method as Dispatcher.HttpMethod,
       headers: headers.callers as string[],
-      vetted: [...headers.own, 'authorization', token.authorization],
+      trusted: [...headers.own, 'authorization', token.authorization],
       body,
     }
     if (retried === true) route.upstream.dispatchOnNewConnection(exchange, this)

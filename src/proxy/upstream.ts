@@ -44,7 +44,7 @@ export class UpstreamConnection extends Client {
     this.interim = 0
     const last = this.#isOld
     this.#isOld = false
-    return withVettedFields(options.vetted, () =>
+    return withTrustedHeaders(options.trusted, () =>
       super.dispatch(last ? { ...options, reset: true } : options, handler),
     )
   }
@@ -198,28 +198,33 @@ export const passOver = (
 }
 
 /**
+ * Takes fields of the proxy's own past undici's check of every field for illegal bytes. They were checked
+ * when they were made, and the token has 2 KB: looking through them again for each request says nothing
+ * new. undici's channel for new requests lets its listeners add to their fields; it is told of a request
+ * while `dispatch` runs, which is how the token meets its own request and no other one.
+ *
  * @param fields alternating names and values, known to have no illegal bytes
  * @param dispatch makes one request, before it returns; if it does not, nobody gets the fields
  */
-export const withVettedFields = (
+export const withTrustedHeaders = (
   fields: readonly string[] | undefined,
   dispatch: () => boolean,
 ): boolean => {
-  vetted = fields
+  trusted = fields
   try {
     return dispatch()
   } finally {
-    vetted = undefined
+    trusted = undefined
   }
 }
 
 interface UpstreamRequest extends Dispatcher.DispatchOptions {
   /** Alternating names and values beside `headers`, known to have no illegal bytes. */
-  readonly vetted?: readonly string[]
+  readonly trusted?: readonly string[]
 }
 
 /** For the request that is made next; nothing comes between. */
-let vetted: readonly string[] | undefined
+let trusted: readonly string[] | undefined
 
 interface Exchange {
   readonly options: UpstreamRequest
@@ -270,22 +275,15 @@ class EndlessResponseError extends Error {
   readonly code = 'ERR_ENDLESS_RESPONSE'
 }
 
-/* FOLDED:
- * Fields of the proxy's own on their way past undici's check of every field for illegal bytes. They were
- * checked when they were made, and the token has 2 KB: looking through them again for each request says
- * nothing new. undici's channel for new requests lets its listeners add to their fields; it is told of a
- * request while `dispatch` runs, which is how the token meets its own request and no other one.
- */
-
 interface NewRequest {
   /** Alternating names and values. */
   readonly request: { readonly headers: string[] }
 }
 
 subscribe('undici:request:create', (message) => {
-  if (vetted === undefined) return
-  ;(message as NewRequest).request.headers.push(...vetted)
-  vetted = undefined
+  if (trusted === undefined) return
+  ;(message as NewRequest).request.headers.push(...trusted)
+  trusted = undefined
 })
 
 /**

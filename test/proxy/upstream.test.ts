@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { Client } from 'undici'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { systemCode } from '../../src/errors.ts'
-import { type ConnectionAware, UpstreamPool, withVettedFields } from '../../src/proxy/upstream.ts'
+import { type ConnectionAware, UpstreamPool, withTrustedHeaders } from '../../src/proxy/upstream.ts'
 import { type Answer, call } from '../fixtures/http-client.ts'
 import { ManualClock } from '../fixtures/manual-clock.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -284,7 +284,7 @@ const send = (client: Client): Promise<unknown> => client.request({ path: '/', m
 t.test('the token goes out with the request that is made under it', async (t) => {
   const { seen, client } = await startApi(t)
   const answers: unknown[] = []
-  withVettedFields(TOKEN, () => answers.push(send(client)) > 0)
+  withTrustedHeaders(TOKEN, () => answers.push(send(client)) > 0)
   await Promise.all(answers)
   t.same(seen, ['Bearer token'])
 })
@@ -292,16 +292,16 @@ t.test('the token goes out with the request that is made under it', async (t) =>
 t.test('a second request under it has no token', async (t) => {
   const { seen, client } = await startApi(t)
   const answers: unknown[] = []
-  withVettedFields(TOKEN, () => answers.push(send(client), send(client)) > 0)
+  withTrustedHeaders(TOKEN, () => answers.push(send(client), send(client)) > 0)
   await Promise.all(answers)
   t.same(seen, ['Bearer token', undefined])
 })
 
 t.test('where no request is made, the next one to another host gets no token', async (t) => {
   const { seen, client } = await startApi(t)
-  withVettedFields(TOKEN, () => false)
+  withTrustedHeaders(TOKEN, () => false)
   t.throws(() =>
-    withVettedFields(TOKEN, () => {
+    withTrustedHeaders(TOKEN, () => {
       throw new Error('refused')
     }),
   )
@@ -312,7 +312,7 @@ t.test('where no request is made, the next one to another host gets no token', a
 t.test('without a token nothing is added', async (t) => {
   const { seen, client } = await startApi(t)
   const answers: unknown[] = []
-  withVettedFields(undefined, () => answers.push(send(client)) > 0)
+  withTrustedHeaders(undefined, () => answers.push(send(client)) > 0)
   await Promise.all(answers)
   t.same(seen, [undefined])
 })
